@@ -1,0 +1,3 @@
+//! Everything the suite decides without IO.
+
+pub mod report;

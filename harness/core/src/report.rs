@@ -1,0 +1,112 @@
+//! What a run says when it is over: the verdict of each trial and the document made of them.
+//!
+//! `report.json` and each trial's `verdict.json` have these shapes. Keys may be added, none renamed.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of a trial, in the words of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every rule that applies was kept.
+    Pass,
+    /// At least one rule that binds this player was broken.
+    Fail,
+    /// Rules were broken, and each of them is listed in the player's known.toml.
+    Known,
+    /// known.toml lists a violation that did not happen: counts as a failure.
+    UnexpectedPass,
+    /// The evidence does not allow a judgement; `reason` says why.
+    Inconclusive,
+    /// The trial does not apply to this player or engine; `reason` says why.
+    Skipped,
+}
+
+/// How binding a rule is, and where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A MUST of RFC 8216, its successor draft, or Media Source Extensions.
+    Must,
+    /// A SHOULD of these; fails a trial only with `--strict`.
+    Should,
+    /// No standard says it, the viewer does.
+    Viewer,
+    /// A promise of SegmentationStreaming beyond the standards; binds players with `profile = "seed"`.
+    Seed,
+}
+
+/// What the origin's self-check found of the bytes this player was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Every playlist obeys RFC 8216 and every listed resource was answered in full.
+    Legal,
+    /// A playlist broke RFC 8216: surviving it is resilience, not conformance.
+    Illegal,
+    /// Playlists were legal, but a request was answered with an error or a broken transfer.
+    ServerError,
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ViolationReport {
+    pub rule: String,
+    pub level: Level,
+    pub stream: Stream,
+    /// One sentence: what was seen and what was expected.
+    pub what: String,
+    /// Stream time of the offending entry in milliseconds, where there is one.
+    #[serde(default)]
+    pub at_ms: Option<f64>,
+    /// `true` if known.toml lists it.
+    #[serde(default)]
+    pub known: bool,
+    /// `false` if this level does not bind this player (a SHOULD without `--strict`, a SEED promise of
+    /// a player with another profile): shown, but without weight in the verdict.
+    #[serde(default = "yes")]
+    pub binding: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One trial: one player in one browser under one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
+    pub player: String,
+    pub browser: String,
+    pub browser_version: String,
+    pub scenario: String,
+    pub verdict: Verdict,
+    pub violations: Vec<ViolationReport>,
+    pub reason: Option<String>,
+    /// Advance of currentTime while frames of that stretch were seen, in milliseconds.
+    pub stream_ms: u64,
+    pub wall_ms: u64,
+    pub speed: f64,
+    /// Folder of the trial's files, relative to the report.
+    #[serde(default)]
+    pub dir: String,
+    /// The command that repeats this trial.
+    #[serde(default)]
+    pub repro: String,
+    /// One line for the table: the scenario's summary.
+    #[serde(default)]
+    pub summary: String,
+    /// The first, inconclusive result, if this one is the rerun at speed 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Box<TrialReport>>,
+}
+
+/// `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub version: u32,
+    /// From the command's start, after the build, to the report written.
+    pub wall_ms: u64,
+    /// Sum over pass, fail and known trials.
+    pub stream_ms: u64,
+    pub trials: Vec<TrialReport>,
+}

@@ -1,0 +1,3 @@
+//! The suite's shell: everything that touches files, sockets, processes and browsers.
+
+pub mod plan;

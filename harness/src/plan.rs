@@ -1,0 +1,68 @@
+//! What the runner hands to the trial processes: one JSON file, named by the environment.
+//!
+//! The runner (xtask) writes it and starts the trials through nextest; each trial process reads it, runs the
+//! one trial that its arguments select and writes `verdict.json` into that trial's folder. A folder without
+//! one is a trial without evidence.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The environment variable that holds the path of the plan.
+pub const PLAN_ENV: &str = "SEGPROOF_PLAN";
+
+/// The file in a trial's folder that holds its `TrialReport`.
+pub const VERDICT_FILE: &str = "verdict.json";
+
+/// One run of the suite.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// Base URL of the WebDriver front; the only thing a trial knows of browsers.
+    pub webdriver: String,
+    /// Where to POST the finished `TrialReport` (the verdict file is written first, and is what counts).
+    pub notify: Option<String>,
+    /// The run's output folder.
+    pub out: PathBuf,
+    /// Folder of the generated fixtures.
+    pub fixtures: PathBuf,
+    /// Cargo's target folder, where built players are found.
+    pub target: PathBuf,
+    /// SHOULD-level violations fail a trial.
+    pub strict: bool,
+    pub trials: Vec<TrialPlan>,
+}
+
+/// One trial: one player in one browser under one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialPlan {
+    pub player: String,
+    /// The folder with the player's index.html.
+    pub player_dir: PathBuf,
+    pub browser: String,
+    pub scenario: String,
+    pub scenario_file: PathBuf,
+    /// Stream seconds per wall second.
+    pub speed: f64,
+    /// The command that repeats this trial.
+    pub repro: String,
+}
+
+impl RunPlan {
+    /// Reads the plan that the environment names; `None` if it names none.
+    pub fn from_env() -> anyhow::Result<Option<RunPlan>> {
+        let Some(path) = std::env::var_os(PLAN_ENV) else { return Ok(None) };
+        Ok(Some(serde_json::from_slice(&std::fs::read(path)?)?))
+    }
+}
+
+impl TrialPlan {
+    /// The trial's name in nextest and on the terminal: `player@browser/scenario`.
+    pub fn name(&self) -> String {
+        format!("{}@{}/{}", self.player, self.browser, self.scenario)
+    }
+
+    /// The trial's folder below the run's output folder.
+    pub fn dir(&self, out: &Path) -> PathBuf {
+        out.join("trials").join(self.name())
+    }
+}
