@@ -1,3 +1,17 @@
 //! Everything the suite decides without IO.
 
+pub mod expect;
+pub mod fault;
+pub mod hls;
+pub mod ideal;
+pub mod judge;
+pub mod media;
+pub mod notation;
+pub mod origin;
 pub mod report;
+pub mod rules;
+pub mod scenario;
+pub mod selfcheck;
+pub mod timeline;
+pub mod trace;
+pub mod view;

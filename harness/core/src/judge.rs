@@ -1,0 +1,201 @@
+//! From a trace to a verdict.
+//!
+//! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason.
+
+use serde::Deserialize;
+
+use crate::expect::{Expect, Profile};
+use crate::report::{Level, Verdict, ViolationReport};
+use crate::rules::{Case, RULES};
+use crate::scenario::Outcome;
+use crate::selfcheck;
+use crate::trace::{PageEvent, Trace, Witness};
+use crate::view::{Progress, View};
+
+/// `known.toml` of a player: violations that are expected, each with a reason.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownFile {
+    #[serde(default)]
+    pub known: Vec<Known>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Glob on the scenario's name.
+    pub scenario: String,
+    pub rule: String,
+    pub because: String,
+}
+
+/// What is decided beside the evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    pub scenario: &'a str,
+    pub known: &'a [Known],
+    /// SHOULD violations fail the trial.
+    pub strict: bool,
+}
+
+/// A verdict with its grounds.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub violations: Vec<ViolationReport>,
+    pub reason: Option<String>,
+}
+
+/// Judges a trial.
+pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
+    let doubt = doubt(trace);
+    let violations = violations(trace, expect, terms);
+    let verdict = match &doubt {
+        Some(_) => Verdict::Inconclusive,
+        None => weigh(&violations, terms),
+    };
+    let reason = doubt.or_else(|| match verdict {
+        Verdict::UnexpectedPass => {
+            let passed: Vec<_> = unfulfilled(&violations, terms).map(|k| k.rule.as_str()).collect();
+            Some(format!("known.toml expects a violation that did not happen: {}", passed.join(", ")))
+        }
+        Verdict::Known => {
+            let because: Vec<_> = applicable(terms).map(|k| format!("{}: {}", k.rule, k.because)).collect();
+            Some(because.join("; "))
+        }
+        _ => None,
+    });
+    Judgement { verdict, violations, reason }
+}
+
+fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationReport> {
+    let view = View::new(trace, expect);
+    let case = Case { trace, expect, view: &view };
+    let stream = if expect.is_illegal { crate::report::Stream::Illegal } else { selfcheck::check(trace).0 };
+    let mut all = Vec::new();
+    for rule in RULES {
+        for violation in (rule.check)(&case) {
+            let level = violation.level.unwrap_or(rule.level);
+            all.push(ViolationReport {
+                rule: rule.id.to_string(),
+                level,
+                stream,
+                what: violation.what,
+                at_ms: Some(violation.at_ms),
+                known: applicable(terms).any(|known| known.rule == rule.id),
+                binding: match level {
+                    Level::Must | Level::Viewer => true,
+                    Level::Should => terms.strict,
+                    Level::Seed => expect.profile == Profile::Seed,
+                },
+            });
+        }
+    }
+    all
+}
+
+fn weigh(violations: &[ViolationReport], terms: Terms) -> Verdict {
+    if violations.iter().any(|v| v.binding && !v.known) {
+        return Verdict::Fail;
+    }
+    if unfulfilled(violations, terms).next().is_some() {
+        return Verdict::UnexpectedPass;
+    }
+    if violations.iter().any(|v| v.known) { Verdict::Known } else { Verdict::Pass }
+}
+
+fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
+    terms.known.iter().filter(move |known| {
+        glob::Pattern::new(&known.scenario).is_ok_and(|pattern| pattern.matches(terms.scenario))
+    })
+}
+
+fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
+    applicable(terms).filter(|known| !violations.iter().any(|v| v.rule == known.rule))
+}
+
+/// Why the evidence does not allow a judgement, if so.
+fn doubt(trace: &Trace) -> Option<String> {
+    if let Some(lost) = trace.lost.first() {
+        return Some(format!("evidence was lost: {lost}"));
+    }
+    for (i, entry) in trace.page.iter().enumerate() {
+        if entry.n != i as u64 {
+            return Some(format!("evidence was lost: the page's lane has a hole before entry {}", entry.n));
+        }
+    }
+    if trace.page.is_empty() {
+        return Some("evidence was lost: the page never reported".into());
+    }
+    let worst =
+        |of: Witness| trace.beats.iter().filter(|b| b.of == of).max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms));
+    for (of, name) in [(Witness::Page, "the page"), (Witness::Origin, "the origin")] {
+        let Some(beat) = worst(of) else { return Some(format!("{name} had no heartbeat")) };
+        // Lag is not warped: at a higher speed it costs more stream time.
+        if beat.lag_ms * trace.speed > LAG_STREAM_MS_MAX {
+            return Some(format!(
+                "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
+                beat.lag_ms,
+                beat.at_ms / 1000.0,
+                trace.speed
+            ));
+        }
+    }
+    None
+}
+
+/// Whether the trial's last frame has passed the playhead.
+pub fn is_until_reached(trace: &Trace, expect: &Expect) -> bool {
+    until_reached_ms(trace, expect).is_some()
+}
+
+/// Up to when the picture is expected to advance: until the trial's last frame, the end of the media, or the
+/// end of the watching, whichever is first.
+pub fn playing_until_ms(trace: &Trace, expect: &Expect) -> f64 {
+    let is_end = |entry: &&crate::trace::PageEntry| match &entry.event {
+        PageEvent::Media { event, .. } => event == "ended",
+        PageEvent::PlayerError { fatal, .. } => *fatal && expect.outcome == Outcome::Failed,
+        _ => false,
+    };
+    let ended = trace.page.iter().find(is_end).map(|entry| entry.at_ms);
+    [until_reached_ms(trace, expect), ended].into_iter().flatten().fold(trace.ended_at_ms, f64::min)
+}
+
+fn until_reached_ms(trace: &Trace, expect: &Expect) -> Option<f64> {
+    let mut progress = Progress::new(expect);
+    let frames = trace.page.iter().filter_map(|e| match e.event {
+        PageEvent::Frame { number, media_time, .. } => Some((e.at_ms, number, media_time)),
+        _ => None,
+    });
+    let mut frames = frames.peekable();
+    for beat in trace.beats.iter().filter(|b| b.of == Witness::Page) {
+        while let Some((_, number, media_time)) = frames.next_if(|(at, _, _)| *at <= beat.at_ms) {
+            progress.frame(number, media_time);
+            if progress.is_past_until(media_time) {
+                return Some(beat.at_ms);
+            }
+        }
+        if beat.time.is_some_and(|time| progress.is_past_until(time)) {
+            return Some(beat.at_ms);
+        }
+    }
+    None
+}
+
+/// The advance of currentTime while frames of that stretch were seen, stream milliseconds.
+pub fn verified_ms(trace: &Trace, expect: &Expect) -> u64 {
+    let view = View::new(trace, expect);
+    let end = playing_until_ms(trace, expect);
+    let mut sum = 0.0;
+    for pair in view.shown.windows(2) {
+        let step = (pair[1].media_time - pair[0].media_time) * 1000.0;
+        // A longer step has no frame to vouch for it.
+        if pair[1].at_ms <= end && (0.0..SEEN_STEP_MS_MAX).contains(&step) {
+            sum += step;
+        }
+    }
+    sum as u64
+}
+
+const LAG_STREAM_MS_MAX: f64 = 500.0;
+const SEEN_STEP_MS_MAX: f64 = 1000.0;

@@ -1,0 +1,317 @@
+//! The small notations inside a scenario's strings: `2td`, `segment 105`, `2..4`, `50%`, `ideal + 2td`.
+//!
+//! Each is read once, when the file is read, so that a mistake is shown at its place in the file.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A duration of stream time: `1.5s`, `250ms` or `2td` (target durations).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Span {
+    Ms(f64),
+    TargetDurations(f64),
+}
+
+impl Span {
+    /// Stream milliseconds, given the target duration in milliseconds.
+    pub fn ms(self, target_duration_ms: f64) -> f64 {
+        match self {
+            Span::Ms(ms) => ms,
+            Span::TargetDurations(n) => n * target_duration_ms,
+        }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Span, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no duration; write for example \"250ms\", \"1.5s\" or \"2td\" (target durations)"
+            )
+        };
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+        let span = match text[digits..].trim_start() {
+            "ms" => Span::Ms(number),
+            "s" => Span::Ms(number * 1000.0),
+            "td" => Span::TargetDurations(number),
+            _ => return Err(wrong()),
+        };
+        let too_long = match span {
+            Span::Ms(ms) => ms > SPAN_MS_MAX,
+            Span::TargetDurations(n) => n > SPAN_TD_MAX,
+        };
+        if too_long {
+            return Err(format!(
+                "{text:?} is too long: at most {}s or {SPAN_TD_MAX}td",
+                SPAN_MS_MAX / 1000.0
+            ));
+        }
+        Ok(span)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Span::Ms(ms) if *ms >= 1000.0 => write!(f, "{}s", ms / 1000.0),
+            Span::Ms(ms) => write!(f, "{ms}ms"),
+            Span::TargetDurations(n) => write!(f, "{n}td"),
+        }
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> String {
+        span.to_string()
+    }
+}
+
+/// What a fault or an expectation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    Playlist,
+    Init,
+    /// Media Sequence Numbers, both ends included.
+    Segments {
+        first: u64,
+        last: u64,
+    },
+    Any,
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Target, String> {
+        match text.trim() {
+            "playlist" => Ok(Target::Playlist),
+            "init" => Ok(Target::Init),
+            "*" => Ok(Target::Any),
+            other => match other.strip_prefix("segment ").and_then(numbers) {
+                Some((first, Some(last))) if first <= last => Ok(Target::Segments { first, last }),
+                _ => Err(format!(
+                    "{text:?} names nothing; write \"playlist\", \"init\", \"segment 105\", \"segment 105..107\" or \"*\""
+                )),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Playlist => f.write_str("playlist"),
+            Target::Init => f.write_str("init"),
+            Target::Any => f.write_str("*"),
+            Target::Segments { first, last } if first == last => write!(f, "segment {first}"),
+            Target::Segments { first, last } => write!(f, "segment {first}..{last}"),
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        target.to_string()
+    }
+}
+
+/// A range of counts, both ends included: `1`, `2..4`, `3..`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Counts {
+    pub first: u64,
+    /// `None`: without end.
+    pub last: Option<u64>,
+}
+
+impl Counts {
+    pub fn contains(&self, n: u64) -> bool {
+        n >= self.first && self.last.is_none_or(|last| n <= last)
+    }
+}
+
+impl TryFrom<String> for Counts {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Counts, String> {
+        match numbers(&text) {
+            Some((first, last)) if last.is_none_or(|last| first <= last) => Ok(Counts { first, last }),
+            _ => Err(format!("{text:?} is no range; write for example \"1\", \"2..4\" or \"3..\"")),
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.last {
+            Some(last) if last == self.first => write!(f, "{last}"),
+            Some(last) => write!(f, "{}..{last}", self.first),
+            None => write!(f, "{}..", self.first),
+        }
+    }
+}
+
+impl From<Counts> for String {
+    fn from(counts: Counts) -> String {
+        counts.to_string()
+    }
+}
+
+/// A moment of the stream: when a segment is published (`segment 112`), or stream time (`8s`, `4td`).
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Moment {
+    Published(u64),
+    At(Span),
+}
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Moment, String> {
+        if let Some(msn) = text.strip_prefix("segment ") {
+            return msn
+                .trim()
+                .parse()
+                .map(Moment::Published)
+                .map_err(|_| format!("{msn:?} is no Media Sequence Number"));
+        }
+        Span::try_from(text.clone()).map(Moment::At).map_err(|_| {
+            format!("{text:?} is no moment; write \"segment 112\" (its publication) or stream time: \"8s\", \"4td\"")
+        })
+    }
+}
+
+/// A part of a body: `1000` bytes or `50%`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Part {
+    Bytes(usize),
+    Percent(f64),
+}
+
+impl Part {
+    /// How many of `length` bytes it is; never more than there are.
+    pub fn of(self, length: usize) -> usize {
+        match self {
+            Part::Bytes(n) => n.min(length),
+            Part::Percent(p) => (length as f64 * p / 100.0) as usize,
+        }
+    }
+}
+
+impl TryFrom<String> for Part {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Part, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no part of a body; write a percentage below 100 (\"50%\") or a number of bytes (\"1000\")"
+            )
+        };
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.trim().parse::<f64>() {
+                Ok(p) if (0.0..100.0).contains(&p) => Ok(Part::Percent(p)),
+                _ => Err(wrong()),
+            },
+            None => text.trim().parse().map(Part::Bytes).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// A limit: a span, or one relative to what the ideal player reaches (`ideal + 2td`).
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Limit {
+    pub relative_to_ideal: bool,
+    pub span: Span,
+}
+
+impl Limit {
+    /// The limit in stream milliseconds.
+    pub fn ms(&self, ideal_ms: f64, target_duration_ms: f64) -> f64 {
+        let span = self.span.ms(target_duration_ms);
+        if self.relative_to_ideal { ideal_ms + span } else { span }
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Limit, String> {
+        let (relative_to_ideal, span) = match text.strip_prefix("ideal") {
+            Some("") => (true, "0ms".to_string()),
+            Some(rest) => match rest.trim_start().strip_prefix('+') {
+                Some(span) => (true, span.trim().to_string()),
+                None => {
+                    return Err(format!("{text:?} is no limit; write \"ideal + 2td\", \"3td\" or \"1.5s\""));
+                }
+            },
+            None => (false, text.clone()),
+        };
+        let span = Span::try_from(span)?;
+        Ok(Limit { relative_to_ideal, span })
+    }
+}
+
+/// `3`, `3..5` or `3..`.
+fn numbers(text: &str) -> Option<(u64, Option<u64>)> {
+    let text = text.trim();
+    match text.split_once("..") {
+        None => text.parse().ok().map(|n| (n, Some(n))),
+        Some((first, "")) => Some((first.trim().parse().ok()?, None)),
+        Some((first, last)) => Some((first.trim().parse().ok()?, Some(last.trim().parse().ok()?))),
+    }
+}
+
+/// No wait of a scenario is longer than ten hours of stream time.
+const SPAN_MS_MAX: f64 = 36_000_000.0;
+const SPAN_TD_MAX: f64 = 10_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: TryFrom<String>>(text: &str) -> Result<T, T::Error> {
+        T::try_from(text.to_string())
+    }
+
+    #[test]
+    fn spans() {
+        assert_eq!(read::<Span>("1.5s"), Ok(Span::Ms(1500.0)));
+        assert_eq!(read::<Span>("250ms"), Ok(Span::Ms(250.0)));
+        assert_eq!(read::<Span>("2td").unwrap().ms(2000.0), 4000.0);
+        for wrong in ["", "2", "s", "-1s", "2 m", "1.2.3s", "99999td"] {
+            assert!(read::<Span>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(read::<Target>("segment 105"), Ok(Target::Segments { first: 105, last: 105 }));
+        assert_eq!(read::<Target>("segment 105..107"), Ok(Target::Segments { first: 105, last: 107 }));
+        for wrong in ["segment", "segment x", "segment 7..5", "segment 5..", "segments 5", ""] {
+            assert!(read::<Target>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_and_parts_and_limits() {
+        assert!(read::<Counts>("2..4").unwrap().contains(4));
+        assert!(!read::<Counts>("2..4").unwrap().contains(5));
+        assert!(read::<Counts>("3..").unwrap().contains(9));
+        assert!(read::<Counts>("4..2").is_err());
+        assert_eq!(read::<Part>("50%").unwrap().of(9), 4);
+        assert_eq!(read::<Part>("1000").unwrap().of(9), 9);
+        assert!(read::<Part>("100%").is_err());
+        assert_eq!(read::<Limit>("ideal + 2td").unwrap().ms(500.0, 2000.0), 4500.0);
+        assert_eq!(read::<Limit>("3s").unwrap().ms(500.0, 2000.0), 3000.0);
+        assert!(read::<Limit>("idea + 2td").is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! The law: one row a rule, each a plain function of the trace and the expectations.
+//!
+//! **Invariant:** no rule knows the origin or the faults. A judge that knows the crime can't be trusted.
+
+mod hls;
+mod mse;
+mod session;
+mod viewer;
+
+use crate::expect::Expect;
+use crate::report::Level;
+use crate::trace::Trace;
+use crate::view::View;
+
+/// What a rule is given.
+pub struct Case<'a> {
+    pub trace: &'a Trace,
+    pub expect: &'a Expect,
+    pub view: &'a View,
+}
+
+/// A broken rule, before it is known whether it binds the player.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// Stream milliseconds.
+    pub at_ms: f64,
+    /// One sentence: what was seen, what was expected.
+    pub what: String,
+    /// Where it weighs differently from the rule's own level.
+    pub level: Option<Level>,
+}
+
+impl Violation {
+    fn new(at_ms: f64, what: impl Into<String>) -> Violation {
+        Violation { at_ms, what: what.into(), level: None }
+    }
+
+    fn level(self, level: Level) -> Violation {
+        Violation { level: Some(level), ..self }
+    }
+}
+
+/// One row of the law.
+pub struct Rule {
+    pub id: &'static str,
+    pub level: Level,
+    /// The requirement in one sentence.
+    pub says: &'static str,
+    /// What it rests on.
+    pub rests_on: &'static str,
+    /// The rule compares times: it is judged only when the heartbeats allow it.
+    pub is_timed: bool,
+    pub check: fn(&Case) -> Vec<Violation>,
+}
+
+/// All rules, in the order in which a report lists them.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "mse/init-first",
+        level: Level::Must,
+        says: "A SourceBuffer gets an initialization segment before any media, and a new one after changeType.",
+        rests_on: "MSE, segment parser loop; RFC 8216, 3.3",
+        is_timed: false,
+        check: mse::init_first,
+    },
+    Rule {
+        id: "mse/init-once",
+        level: Level::Seed,
+        says: "The same initialization segment is appended once until something makes another one necessary.",
+        rests_on: "SegmentationStreaming: the init segment is fed once; MSE, initialization segment received",
+        is_timed: false,
+        check: mse::init_once,
+    },
+    Rule {
+        id: "mse/no-append-while-updating",
+        level: Level::Must,
+        says: "appendBuffer is not called while the SourceBuffer is updating.",
+        rests_on: "MSE, prepare append",
+        is_timed: false,
+        check: mse::no_append_while_updating,
+    },
+    Rule {
+        id: "mse/whole-segments",
+        level: Level::Viewer,
+        says: "Media data reaches the SourceBuffer as it was served: no cut segment is glued to the next one.",
+        rests_on: "MSE, segment parser loop: an incomplete media segment is continued by the next append",
+        is_timed: false,
+        check: mse::whole_segments,
+    },
+    Rule {
+        id: "hls/in-order",
+        level: Level::Must,
+        says: "Segments are appended in the order of their Media Sequence Numbers (in sequence mode).",
+        rests_on: "RFC 8216, 6.3.5",
+        is_timed: false,
+        check: hls::in_order,
+    },
+    Rule {
+        id: "hls/no-duplicate",
+        level: Level::Should,
+        says: "A segment that is buffered already is not appended again.",
+        rests_on: "RFC 8216, 6.3.5",
+        is_timed: false,
+        check: hls::no_duplicate,
+    },
+    Rule {
+        id: "hls/listed-only",
+        level: Level::Should,
+        says: "Only resources that a delivered playlist lists are requested.",
+        rests_on: "RFC 8216, 4.1 and 6.3.5",
+        is_timed: false,
+        check: hls::listed_only,
+    },
+    Rule {
+        id: "hls/gap-not-loaded",
+        level: Level::Should,
+        says: "A segment marked with EXT-X-GAP is not requested.",
+        rests_on: "draft-pantos-hls-rfc8216bis, 6.3.3",
+        is_timed: false,
+        check: hls::gap_not_loaded,
+    },
+    Rule {
+        id: "hls/reload-interval",
+        level: Level::Should,
+        says: "A reload waits one target duration after a changed playlist and half of it after an unchanged one.",
+        rests_on: "RFC 8216, 6.3.4",
+        is_timed: true,
+        check: hls::reload_interval,
+    },
+    Rule {
+        id: "session/starts",
+        level: Level::Viewer,
+        says: "The first frame is shown within the limit.",
+        rests_on: "the viewer; RFC 8216, 6.3.3",
+        is_timed: true,
+        check: session::starts,
+    },
+    Rule {
+        id: "session/recovers",
+        level: Level::Viewer,
+        says: "The picture goes on to the trial's last segment, whatever happened before.",
+        rests_on: "the viewer",
+        is_timed: true,
+        check: session::recovers,
+    },
+    Rule {
+        id: "session/terminates",
+        level: Level::Viewer,
+        says: "A session that is over ends, and one that is not doesn't.",
+        rests_on: "RFC 8216, 4.3.3.4; MSE, end of stream algorithm; SegmentationStreaming: a 404 ends the session",
+        is_timed: true,
+        check: session::terminates,
+    },
+    Rule {
+        id: "session/no-request-after-end",
+        level: Level::Viewer,
+        says: "After its end a session is silent on the network.",
+        rests_on: "RFC 8216, 6.3.4; SegmentationStreaming: on a 404 the script terminates",
+        is_timed: true,
+        check: session::no_request_after_end,
+    },
+    Rule {
+        id: "session/requests",
+        level: Level::Viewer,
+        says: "The scenario's own counts of requests are kept.",
+        rests_on: "the scenario's [expect.requests]",
+        is_timed: false,
+        check: session::requests,
+    },
+    Rule {
+        id: "view/frames-forward",
+        level: Level::Viewer,
+        says: "The picture never goes back by more than half a second without a seek.",
+        rests_on: "the viewer; RFC 8216, 6.3.3",
+        is_timed: false,
+        check: viewer::frames_forward,
+    },
+    Rule {
+        id: "view/no-missing-frames",
+        level: Level::Viewer,
+        says: "Every listed segment from the first one shown to the last is shown.",
+        rests_on: "the viewer; RFC 8216, 6.3.3",
+        is_timed: false,
+        check: viewer::no_missing_frames,
+    },
+    Rule {
+        id: "view/stall",
+        level: Level::Viewer,
+        says: "The picture does not stand still for longer than the limit.",
+        rests_on: "the viewer",
+        is_timed: true,
+        check: viewer::stall,
+    },
+];

@@ -1,0 +1,112 @@
+//! What Media Source Extensions ask of the appends.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Violation};
+use crate::report::Level;
+use crate::trace::{AppendedBox, PageEvent};
+
+pub fn init_first(case: &Case) -> Vec<Violation> {
+    let mut has_init: BTreeMap<u64, bool> = BTreeMap::new();
+    let mut found = Vec::new();
+    for entry in &case.trace.page {
+        match &entry.event {
+            PageEvent::ChangeType { buffer, .. } => {
+                has_init.insert(*buffer, false);
+            }
+            PageEvent::Append { buffer, boxes, .. } => {
+                let ready = has_init.entry(*buffer).or_insert(false);
+                for b in boxes {
+                    match b {
+                        AppendedBox::Init { .. } => *ready = true,
+                        AppendedBox::Moof | AppendedBox::Mdat { .. } if !*ready => {
+                            found.push(Violation::new(
+                                entry.at_ms,
+                                format!("media was appended to SourceBuffer {buffer} before an initialization segment"),
+                            ));
+                            break;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A repeat is lawful after anything that may have dropped or changed what the first one set up.
+pub fn init_once(case: &Case) -> Vec<Violation> {
+    let mut last: BTreeMap<u64, String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for entry in &case.trace.page {
+        match &entry.event {
+            PageEvent::ChangeType { buffer, .. }
+            | PageEvent::Abort { buffer }
+            | PageEvent::BufferError { buffer }
+            | PageEvent::Remove { buffer, .. } => {
+                last.remove(buffer);
+            }
+            PageEvent::Media { event, .. } if event == "seeking" => last.clear(),
+            PageEvent::Append { buffer, boxes, error: None, .. } => {
+                for b in boxes {
+                    let AppendedBox::Init { digest } = b else { continue };
+                    if last.insert(*buffer, digest.clone()).as_ref() == Some(digest) {
+                        found.push(Violation::new(
+                            entry.at_ms,
+                            format!(
+                                "the same initialization segment was appended again to SourceBuffer {buffer}"
+                            ),
+                        ));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+pub fn no_append_while_updating(case: &Case) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (i, entry) in case.trace.page.iter().enumerate() {
+        let PageEvent::Append { buffer, boxes, updating: true, .. } = &entry.event else { continue };
+        // Lost is what never went in later.
+        let is_lost = boxes.iter().any(|b| {
+            !case.trace.page[i + 1..].iter().any(|later| {
+                matches!(&later.event, PageEvent::Append { error: None, boxes, .. } if boxes.contains(b))
+            })
+        });
+        let level = if is_lost { Level::Must } else { Level::Should };
+        found.push(
+            Violation::new(
+                entry.at_ms,
+                format!("appendBuffer was called on SourceBuffer {buffer} while it was updating"),
+            )
+            .level(level),
+        );
+    }
+    found
+}
+
+/// Media data whose digest nobody served is a cut segment completed by the bytes of the next one, or no media.
+pub fn whole_segments(case: &Case) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for entry in &case.trace.page {
+        let PageEvent::Append { buffer, boxes, error: None, .. } = &entry.event else { continue };
+        if boxes.contains(&AppendedBox::Garbage) {
+            found.push(Violation::new(
+                entry.at_ms,
+                format!("bytes that are no ISO BMFF box were appended to SourceBuffer {buffer}"),
+            ));
+        }
+        if case.view.segments_in(boxes).any(|segments| segments.is_none()) {
+            found.push(Violation::new(
+                entry.at_ms,
+                format!("media data was appended to SourceBuffer {buffer} that no segment was served with"),
+            ));
+        }
+    }
+    found
+}

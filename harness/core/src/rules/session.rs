@@ -1,0 +1,169 @@
+//! How a session begins, goes on and ends.
+
+use super::{Case, Violation};
+use crate::expect::Profile;
+use crate::notation::Target;
+use crate::report::Level;
+use crate::scenario::Outcome;
+use crate::trace::{PageEvent, Request, Resource};
+
+pub fn starts(case: &Case) -> Vec<Violation> {
+    let limit = case.expect.start_limit_ms;
+    // A stream that nobody could have started is no reproach.
+    if case.expect.outcome == Outcome::Failed || !limit.is_finite() {
+        return Vec::new();
+    }
+    match case.view.shown.first() {
+        None => vec![Violation::new(0.0, "no frame was ever shown")],
+        Some(first) if first.at_ms > limit => vec![Violation::new(
+            first.at_ms,
+            format!("the first frame was shown after {:.0} ms; the limit is {limit:.0} ms", first.at_ms),
+        )],
+        Some(_) => Vec::new(),
+    }
+}
+
+/// The last segment's last frame passed the playhead, or everything was played out.
+pub fn recovers(case: &Case) -> Vec<Violation> {
+    let Some(until) = case.expect.until_msn else { return Vec::new() };
+    if case.expect.outcome != Outcome::Playing || case.expect.until_frame.is_none() {
+        return Vec::new();
+    }
+    if crate::judge::is_until_reached(case.trace, case.expect) {
+        return Vec::new();
+    }
+    let last = case.view.shown.iter().filter_map(|s| s.msn).max();
+    let seen = last
+        .map_or("no segment was shown".to_string(), |msn| format!("the last one shown was segment {msn}"));
+    vec![Violation::new(
+        case.trace.ended_at_ms,
+        format!(
+            "the picture did not get to the end of segment {until} in {:.0} ms; {seen}",
+            case.trace.ended_at_ms
+        ),
+    )]
+}
+
+pub fn terminates(case: &Case) -> Vec<Violation> {
+    let ended = first_ended(case);
+    let fatal = first_fatal(case);
+    let td = case.expect.target_duration_ms;
+    match case.expect.outcome {
+        Outcome::Playing => {
+            let mut found = Vec::new();
+            if let Some(at) = ended {
+                found.push(Violation::new(at, "the media element ended although the stream went on"));
+            }
+            if let Some(at) = fatal {
+                found.push(Violation::new(at, "the player gave up although the stream went on"));
+            }
+            found
+        }
+        Outcome::Ended => {
+            let last_frame = case.view.shown.last().map_or(0.0, |s| s.at_ms);
+            match (ended, fatal) {
+                (None, _) => vec![Violation::new(
+                    case.trace.ended_at_ms,
+                    "the stream was over, but the media element never ended",
+                )],
+                (Some(at), _) if at - last_frame > ENDED_TD * td => vec![Violation::new(
+                    at,
+                    format!("the media element ended {:.0} ms after its last frame", at - last_frame),
+                )],
+                (Some(_), Some(at)) => {
+                    vec![Violation::new(at, "the player reported a fatal error for a stream that just ended")]
+                }
+                (Some(_), None) => Vec::new(),
+            }
+        }
+        Outcome::Failed if ended.is_none() && fatal.is_none() => vec![Violation::new(
+            case.trace.ended_at_ms,
+            "playing was impossible, but the player neither reported a fatal error nor ended",
+        )],
+        Outcome::Failed => Vec::new(),
+    }
+}
+
+/// Silence from the end on. For the seed's profile a missing playlist is the end, at once.
+pub fn no_request_after_end(case: &Case) -> Vec<Violation> {
+    let seed_end = case.trace.requests.iter().find_map(|r| {
+        let is_missing = r.resource == Resource::Playlist && matches!(r.status, 404 | 410);
+        (is_missing && case.expect.profile == Profile::Seed).then_some((
+            r.ended_ms,
+            "the playlist's 404",
+            Level::Seed,
+        ))
+    });
+    let over =
+        [(first_ended(case), "the media element's end"), (first_fatal(case), "the player's fatal error")]
+            .into_iter()
+            .filter_map(|(at, what)| Some((at?, what, Level::Viewer)));
+    let Some((end_ms, what, level)) = seed_end.into_iter().chain(over).min_by(|a, b| a.0.total_cmp(&b.0))
+    else {
+        return Vec::new();
+    };
+    // What was already under way, and what the clocks can't tell apart, is no reproach.
+    let grace_ms = IN_FLIGHT_WALL_MS * case.trace.speed + case.trace.clock_error_ms;
+    let late: Vec<&Request> = case.trace.requests.iter().filter(|r| r.at_ms > end_ms + grace_ms).collect();
+    late.first()
+        .map(|r| {
+            Violation::new(
+                r.at_ms,
+                format!(
+                    "{} request(s) after {what}, the first for {} {:.0} ms later",
+                    late.len(),
+                    r.resource,
+                    r.at_ms - end_ms
+                ),
+            )
+            .level(level)
+        })
+        .into_iter()
+        .collect()
+}
+
+pub fn requests(case: &Case) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (target, counts) in &case.expect.requests {
+        let resources: Vec<(String, u64)> = match *target {
+            Target::Segments { first, last } => (first..=last)
+                .map(|msn| (format!("segment {msn}"), count(case, |r| r.msn() == Some(msn))))
+                .collect(),
+            Target::Playlist => vec![("the playlist".into(), count(case, |r| r == Resource::Playlist))],
+            Target::Init => vec![("the init".into(), count(case, |r| matches!(r, Resource::Init { .. })))],
+            Target::Any => vec![("all resources".into(), count(case, |_| true))],
+        };
+        for (name, seen) in resources {
+            if !counts.contains(seen) {
+                found.push(Violation::new(
+                    case.trace.ended_at_ms,
+                    format!("{seen} request(s) for {name}; {counts} expected"),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn count(case: &Case, is: impl Fn(Resource) -> bool) -> u64 {
+    case.trace.requests.iter().filter(|r| is(r.resource)).count() as u64
+}
+
+fn first_ended(case: &Case) -> Option<f64> {
+    case.trace.page.iter().find_map(|entry| match &entry.event {
+        PageEvent::Media { event, .. } if event == "ended" => Some(entry.at_ms),
+        _ => None,
+    })
+}
+
+fn first_fatal(case: &Case) -> Option<f64> {
+    case.trace.page.iter().find_map(|entry| match &entry.event {
+        PageEvent::PlayerError { fatal: true, .. } => Some(entry.at_ms),
+        _ => None,
+    })
+}
+
+/// How long after the last frame the element may take to end, in target durations.
+const ENDED_TD: f64 = 2.0;
+/// A request that left the page before the end was known there.
+const IN_FLIGHT_WALL_MS: f64 = 30.0;

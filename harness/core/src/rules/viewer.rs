@@ -1,0 +1,102 @@
+//! What the viewer saw, read from the pixels.
+
+use super::{Case, Violation};
+use crate::scenario::Outcome;
+use crate::trace::{PageEvent, Witness};
+
+pub fn frames_forward(case: &Case) -> Vec<Violation> {
+    let seeks: Vec<f64> = case
+        .trace
+        .page
+        .iter()
+        .filter(|e| matches!(&e.event, PageEvent::Media { event, .. } if event == "seeking"))
+        .map(|e| e.at_ms)
+        .collect();
+    let back_frames = BACK_MS / case.expect.frame_ms;
+    let mut furthest: Option<(u64, f64)> = None;
+    let mut found = Vec::new();
+    for shown in &case.view.shown {
+        if let Some((frame, at_ms)) = furthest {
+            if seeks.iter().any(|seek| (at_ms..=shown.at_ms).contains(seek)) {
+                furthest = None;
+            } else if (frame as f64 - shown.frame as f64) > back_frames {
+                found.push(Violation::new(
+                    shown.at_ms,
+                    format!("frame {} was shown after frame {frame}, without a seek", shown.frame),
+                ));
+                furthest = None;
+            }
+        }
+        if furthest.is_none_or(|(frame, _)| shown.frame >= frame) {
+            furthest = Some((shown.frame, shown.at_ms));
+        }
+    }
+    found
+}
+
+/// From the first segment shown to the trial's last. At any speed one frame of each must have been seen.
+pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
+    let Some(first) = case.view.shown.iter().find_map(|s| s.msn) else { return Vec::new() };
+    let last_shown = case.view.shown.iter().filter_map(|s| s.msn).max().unwrap_or(first);
+    let last = match case.expect.outcome {
+        // What could not be reached is `session/recovers`' business.
+        Outcome::Playing => case.expect.until_msn.map_or(last_shown, |until| until.min(last_shown)),
+        Outcome::Ended => case.expect.until_msn.unwrap_or(last_shown),
+        Outcome::Failed => last_shown,
+    };
+    (first..=last)
+        .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| !listed.gap))
+        .filter(|msn| !case.expect.excused.contains(msn))
+        .filter(|msn| !case.view.shown.iter().any(|s| s.msn == Some(*msn)))
+        .map(|msn| {
+            let after = case.view.shown.iter().find(|s| s.msn.is_some_and(|m| m > msn));
+            Violation::new(
+                after.map_or(case.trace.ended_at_ms, |s| s.at_ms),
+                format!("no frame of segment {msn} was shown"),
+            )
+        })
+        .collect()
+}
+
+/// currentTime of an element that is meant to play stands still.
+pub fn stall(case: &Case) -> Vec<Violation> {
+    let limit = case.expect.stall_limit_ms;
+    longest_stall(case)
+        .filter(|(_, length)| *length > limit)
+        .map(|(at, length)| {
+            Violation::new(
+                at,
+                format!("the picture stood still for {length:.0} ms; the limit is {limit:.0} ms"),
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
+/// When it began and how long it was, after the first frame and before the trial's end.
+fn longest_stall(case: &Case) -> Option<(f64, f64)> {
+    let first = case.view.shown.first()?.at_ms;
+    let end = crate::judge::playing_until_ms(case.trace, case.expect);
+    let mut longest: Option<(f64, f64)> = None;
+    let mut since: Option<(f64, f64)> = None;
+    let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
+    for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
+        let Some(time) = beat.time else { continue };
+        since = match since {
+            Some((begin, at)) if beat.playing && (time - at).abs() < STILL_S => Some((begin, at)),
+            _ => beat.playing.then_some((beat.at_ms, time)),
+        };
+        if let Some((begin, _)) = since {
+            let length = beat.at_ms - begin;
+            if longest.is_none_or(|(_, l)| length > l) {
+                longest = Some((begin, length));
+            }
+        }
+    }
+    longest
+}
+
+/// A frame or two late is no step back: presentation callbacks may come twice for one frame.
+const BACK_MS: f64 = 500.0;
+/// Less than this between two heartbeats is no progress.
+const STILL_S: f64 = 0.001;

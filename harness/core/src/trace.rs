@@ -1,0 +1,394 @@
+//! The evidence: what was asked of the media origin and sent by it, and what the page was seen to do.
+//!
+//! Two lanes, each numbered densely from 0. A time is stream milliseconds on the origin's clock, zero being
+//! the first playlist request; page times are mapped to it with the error bound in [`Trace::clock_error_ms`].
+//! No fault is named here: a judge that knows the crime can't be trusted.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::SegmentFacts;
+
+/// All evidence of one trial.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// Stream seconds per wall second.
+    pub speed: f64,
+    /// How far a page time may be off the origin's clock, stream milliseconds.
+    pub clock_error_ms: f64,
+    /// When watching stopped.
+    pub ended_at_ms: f64,
+    pub requests: Vec<Request>,
+    pub page: Vec<PageEntry>,
+    /// Heartbeats of page and origin, in order of time.
+    pub beats: Vec<Beat>,
+    /// Evidence that is known to be missing, in words.
+    pub lost: Vec<String>,
+}
+
+/// What a request on the media listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    Playlist,
+    /// The Media Initialization Section of an encoder run.
+    Init {
+        run: u8,
+    },
+    Segment {
+        run: u8,
+        msn: u64,
+    },
+    Unknown,
+}
+
+impl Resource {
+    pub fn msn(self) -> Option<u64> {
+        match self {
+            Resource::Segment { msn, .. } => Some(msn),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Resource::Playlist => f.write_str("playlist"),
+            Resource::Init { .. } => f.write_str("init"),
+            Resource::Segment { msn, .. } => write!(f, "segment {msn}"),
+            Resource::Unknown => f.write_str("unknown resource"),
+        }
+    }
+}
+
+/// One GET on the media listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub n: u64,
+    /// When its head had been read.
+    pub at_ms: f64,
+    pub path: String,
+    pub resource: Resource,
+    /// Which GET for this resource, from 1.
+    pub attempt: u64,
+    pub status: u16,
+    /// What the body is, where one was meant.
+    pub content: Content,
+    /// Length of the body had it been sent whole.
+    pub whole_bytes: u64,
+    pub sent_bytes: u64,
+    pub ended_ms: f64,
+    pub end: End,
+}
+
+/// What a body is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    Nothing,
+    Playlist { text: String },
+    Init { digest: String },
+    Segment(SegmentFacts),
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The whole body was handed to the socket.
+    Complete,
+    /// Less than the whole body was sent, and the response or connection ended.
+    Cut,
+    /// The origin reset the connection.
+    Reset,
+    /// The client closed the connection first.
+    ClientGone,
+    /// Still open when watching stopped.
+    Open,
+}
+
+impl Request {
+    /// The client got the right bytes, all of them.
+    pub fn is_good(&self) -> bool {
+        self.status == 200 && self.end == End::Complete && self.content != Content::Nothing
+    }
+
+    /// The text of the playlist, if the client got all of it with status 200.
+    pub fn delivered_playlist(&self) -> Option<&str> {
+        match &self.content {
+            Content::Playlist { text } if self.is_good() => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// One entry of the page's lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageEntry {
+    pub n: u64,
+    pub at_ms: f64,
+    #[serde(flatten)]
+    pub event: PageEvent,
+}
+
+/// What the probe saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PageEvent {
+    /// The probe runs, before any script of the page.
+    Hello {
+        agent: String,
+    },
+    /// fetch or XMLHttpRequest was called.
+    Fetch {
+        id: u64,
+        url: String,
+    },
+    /// Headers arrived (`status`), or the call failed (`error`).
+    FetchDone {
+        id: u64,
+        status: Option<u16>,
+        error: Option<String>,
+    },
+    AddSourceBuffer {
+        buffer: u64,
+        mime: String,
+    },
+    Append {
+        buffer: u64,
+        bytes: u64,
+        boxes: Vec<AppendedBox>,
+        updating: bool,
+        error: Option<String>,
+        mode: String,
+    },
+    UpdateEnd {
+        buffer: u64,
+        buffered: Vec<(f64, f64)>,
+    },
+    /// The SourceBuffer fired `error`.
+    BufferError {
+        buffer: u64,
+    },
+    Remove {
+        buffer: u64,
+        start: f64,
+        end: f64,
+        error: Option<String>,
+    },
+    Abort {
+        buffer: u64,
+    },
+    ChangeType {
+        buffer: u64,
+        mime: String,
+    },
+    TimestampOffset {
+        buffer: u64,
+        seconds: f64,
+    },
+    EndOfStream {
+        error: Option<String>,
+    },
+    /// An event of the media element.
+    Media {
+        event: String,
+        time: f64,
+        error: Option<String>,
+    },
+    /// A frame was presented; its code could be read.
+    Frame {
+        run: u8,
+        number: u16,
+        media_time: f64,
+    },
+    /// A frame was presented whose code could not be read.
+    Unreadable {
+        media_time: f64,
+    },
+    /// An uncaught exception or unhandled rejection.
+    Uncaught {
+        message: String,
+    },
+    /// The player's own report (`segproof-error`).
+    PlayerError {
+        fatal: bool,
+        message: String,
+    },
+}
+
+/// A box that became complete with an append (or that an abort left incomplete).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "box", rename_all = "kebab-case")]
+pub enum AppendedBox {
+    /// A moov; digest of the whole box.
+    Init {
+        digest: String,
+    },
+    Moof,
+    /// Digest of the payload.
+    Mdat {
+        digest: String,
+    },
+    /// Bytes that are no box.
+    Garbage,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    pub at_ms: f64,
+    pub of: Witness,
+    /// How late it was, wall milliseconds.
+    pub lag_ms: f64,
+    /// The media element's currentTime, if the page has one.
+    pub time: Option<f64>,
+    /// The element is meant to advance: neither paused nor ended.
+    pub playing: bool,
+}
+
+/// Whose heartbeat it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Witness {
+    Page,
+    Origin,
+}
+
+impl Trace {
+    /// Every entry as JSON, one a line, both lanes and the heartbeats.
+    pub fn to_jsonl(&self) -> String {
+        let mut text = String::new();
+        let head = serde_json::json!({
+            "lane": "trial", "speed": self.speed, "clock_error_ms": self.clock_error_ms,
+            "ended_at_ms": self.ended_at_ms, "lost": self.lost,
+        });
+        let _ = writeln!(text, "{head}");
+        let mut line = |lane: &str, value: Result<serde_json::Value, serde_json::Error>| {
+            // These types hold no map with odd keys: the conversion cannot fail.
+            let mut value = value.expect("trace entries are plain data");
+            value["lane"] = lane.into();
+            let _ = writeln!(text, "{value}");
+        };
+        for request in &self.requests {
+            line("origin", serde_json::to_value(request));
+        }
+        for entry in &self.page {
+            line("page", serde_json::to_value(entry));
+        }
+        for beat in &self.beats {
+            line("beat", serde_json::to_value(beat));
+        }
+        text
+    }
+
+    /// Both lanes in order of time, a line each, for a person.
+    pub fn to_text(&self) -> String {
+        let mut lines: Vec<(f64, String)> = Vec::new();
+        for r in &self.requests {
+            let what = match &r.content {
+                Content::Playlist { text } => format!(" [{}]", listed(text)),
+                _ => String::new(),
+            };
+            let end = match r.end {
+                End::Complete => String::new(),
+                end => format!(" {end:?} after {} of {} bytes", r.sent_bytes, r.whole_bytes),
+            };
+            lines.push((
+                r.at_ms,
+                format!(
+                    "origin {:>4}  GET {} (attempt {}) -> {}{what}{end}, {:.0} ms",
+                    r.n,
+                    r.resource,
+                    r.attempt,
+                    r.status,
+                    r.ended_ms - r.at_ms
+                ),
+            ));
+        }
+        for entry in &self.page {
+            lines.push((entry.at_ms, format!("page   {:>4}  {}", entry.n, describe(&entry.event))));
+        }
+        lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut text = String::new();
+        for (at, line) in lines {
+            let _ = writeln!(text, "{:>9.3}s  {line}", at / 1000.0);
+        }
+        for lost in &self.lost {
+            let _ = writeln!(text, "lost: {lost}");
+        }
+        text
+    }
+}
+
+/// `100..104` or the like, read from a playlist's text.
+fn listed(text: &str) -> String {
+    let uris: Vec<_> = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect();
+    let mut summary = match (uris.first(), uris.last()) {
+        (Some(first), Some(last)) => format!("{first} .. {last}"),
+        _ => "no segment".to_string(),
+    };
+    if text.contains("#EXT-X-GAP") {
+        summary.push_str(", GAP");
+    }
+    if text.contains("#EXT-X-ENDLIST") {
+        summary.push_str(", ENDLIST");
+    }
+    summary
+}
+
+fn describe(event: &PageEvent) -> String {
+    match event {
+        PageEvent::Hello { agent } => format!("probe ready: {agent}"),
+        PageEvent::Fetch { id, url } => format!("fetch #{id} {url}"),
+        PageEvent::FetchDone { id, status: Some(status), .. } => format!("fetch #{id} -> {status}"),
+        PageEvent::FetchDone { id, error, .. } => {
+            format!("fetch #{id} failed: {}", error.as_deref().unwrap_or("?"))
+        }
+        PageEvent::AddSourceBuffer { buffer, mime } => format!("addSourceBuffer {buffer}: {mime}"),
+        PageEvent::Append { buffer, bytes, boxes, updating, error, mode } => {
+            let boxes: Vec<_> = boxes
+                .iter()
+                .map(|b| match b {
+                    AppendedBox::Init { .. } => "init".to_string(),
+                    AppendedBox::Moof => "moof".into(),
+                    AppendedBox::Mdat { digest } => format!("mdat {digest}"),
+                    AppendedBox::Garbage => "garbage".into(),
+                })
+                .collect();
+            let mut line = format!("append {buffer} ({mode}): {bytes} bytes [{}]", boxes.join(", "));
+            if *updating {
+                line.push_str(" WHILE UPDATING");
+            }
+            if let Some(error) = error {
+                let _ = write!(line, " threw {error}");
+            }
+            line
+        }
+        PageEvent::UpdateEnd { buffer, buffered } => {
+            let ranges: Vec<_> = buffered.iter().map(|(s, e)| format!("{s:.3}-{e:.3}")).collect();
+            format!("updateend {buffer}: buffered {}", ranges.join(" "))
+        }
+        PageEvent::BufferError { buffer } => format!("SourceBuffer {buffer} fired error"),
+        PageEvent::Remove { buffer, start, end, error } => {
+            format!("remove {buffer} {start:.3}-{end:.3} {}", error.as_deref().unwrap_or(""))
+        }
+        PageEvent::Abort { buffer } => format!("abort {buffer}"),
+        PageEvent::ChangeType { buffer, mime } => format!("changeType {buffer}: {mime}"),
+        PageEvent::TimestampOffset { buffer, seconds } => format!("timestampOffset {buffer} = {seconds:.3}"),
+        PageEvent::EndOfStream { error } => format!("endOfStream {}", error.as_deref().unwrap_or("")),
+        PageEvent::Media { event, time, error } => {
+            format!("media {event} at {time:.3} {}", error.as_deref().unwrap_or(""))
+        }
+        PageEvent::Frame { run, number, media_time } => {
+            format!("frame {number} of run {run} at {media_time:.3}")
+        }
+        PageEvent::Unreadable { media_time } => format!("frame without a readable code at {media_time:.3}"),
+        PageEvent::Uncaught { message } => format!("uncaught: {message}"),
+        PageEvent::PlayerError { fatal, message } => {
+            format!("player {}: {message}", if *fatal { "gave up" } else { "error" })
+        }
+    }
+}

@@ -1,0 +1,263 @@
+// The eye: records what the page does with the network, MSE and the picture, and changes none of it.
+//
+// It runs before the page's first own script and keeps the native functions, because a player may replace them
+// and the warp script (warp.js) does. Entries are numbered densely and sent with each heartbeat over a WebSocket
+// to the control listener. Times are the page's native performance.now(), in milliseconds.
+(() => {
+  'use strict';
+  const now = performance.now.bind(performance);
+  const every = setInterval.bind(window);
+  const HEARTBEAT_MS = 50;
+
+  // --- The log -------------------------------------------------------------------------------------------
+  let n = 0;
+  let pending = [];
+  const log = (kind, fields) => pending.push({ n: n++, at_ms: now(), kind, ...fields });
+
+  const socket = new WebSocket(`ws://${location.host}/probe`);
+  const send = socket.send.bind(socket);
+  let isOpen = false;
+  socket.onopen = () => { isOpen = true; };
+  socket.onmessage = ({ data }) => send(JSON.stringify({ pong: Number(data), at_ms: now() }));
+  const flush = (beat) => {
+    if (!isOpen || socket.readyState !== 1) return;
+    send(JSON.stringify({ entries: pending, beat }));
+    pending = [];
+  };
+  log('hello', { agent: navigator.userAgent });
+
+  let video = null;
+  let due = now() + HEARTBEAT_MS;
+  every(() => {
+    const at = now();
+    flush({
+      at_ms: at,
+      lag_ms: Math.max(0, at - due),
+      time: video ? video.currentTime : null,
+      playing: !!video && !video.paused && !video.ended && !video.seeking,
+    });
+    due = at + HEARTBEAT_MS;
+  }, HEARTBEAT_MS);
+  addEventListener('pagehide', () => flush(null));
+
+  // --- Errors --------------------------------------------------------------------------------------------
+  const words = (e) => (e instanceof Error ? `${e.name}: ${e.message}` : String(e));
+  addEventListener('error', (e) => { if (e.message) log('uncaught', { message: e.message }); });
+  addEventListener('unhandledrejection', (e) => log('uncaught', { message: words(e.reason) }));
+  addEventListener('segproof-error', ({ detail }) =>
+    log('player-error', { fatal: !!(detail && detail.fatal), message: String((detail && detail.message) || '') }));
+
+  // Replaces a method by one that calls it; what it returns or throws is unchanged.
+  const wrap = (owner, name, make) => {
+    const native = owner && owner[name];
+    if (typeof native === 'function') owner[name] = make(native);
+  };
+
+  // --- Network -------------------------------------------------------------------------------------------
+  let calls = 0;
+  const failure = (error) => ({ status: null, error });
+  wrap(window, 'fetch', (native) => function fetch(input) {
+    const id = calls++;
+    log('fetch', { id, url: String((input && input.url) || input) });
+    const promise = native.apply(this, arguments);
+    promise.then(
+      (response) => log('fetch-done', { id, status: response.status, error: null }),
+      (error) => log('fetch-done', { id, ...failure(words(error)) }),
+    );
+    return promise;
+  });
+  const urls = new WeakMap();
+  wrap(XMLHttpRequest.prototype, 'open', (native) => function open(_, url) {
+    urls.set(this, String(url));
+    return native.apply(this, arguments);
+  });
+  wrap(XMLHttpRequest.prototype, 'send', (native) => function send() {
+    const id = calls++;
+    log('fetch', { id, url: urls.get(this) || '' });
+    let why = 'error';
+    for (const type of ['abort', 'timeout', 'error']) this.addEventListener(type, () => { why = type; });
+    this.addEventListener('loadend', () =>
+      log('fetch-done', this.status ? { id, status: this.status, error: null } : { id, ...failure(why) }));
+    return native.apply(this, arguments);
+  });
+
+  // --- Media Source Extensions ---------------------------------------------------------------------------
+  // The digest of media.rs: two multiplicative 32-bit hashes.
+  class Digest {
+    constructor() { this.a = 0x811c9dc5; this.b = 0x9747b28c; }
+    update(bytes) {
+      let { a, b } = this;
+      for (let i = 0; i < bytes.length; i++) {
+        a = Math.imul(a ^ bytes[i], 0x01000193);
+        b = Math.imul(((b << 5) | (b >>> 27)) ^ bytes[i], 0x9e3779b1);
+      }
+      this.a = a; this.b = b;
+    }
+    hex() {
+      return [this.a, this.b].map((h) => (h >>> 0).toString(16).padStart(8, '0')).join('');
+    }
+  }
+
+  // Boxes as a byte stream, because an append may begin and end anywhere (MSE, segment parser loop).
+  class Boxes {
+    constructor() { this.reset(); }
+    reset() { this.head = []; this.left = 0; this.type = ''; this.digest = null; this.isGarbage = false; }
+    push(bytes) {
+      const found = [];
+      let at = 0;
+      while (at < bytes.length) {
+        if (this.isGarbage) return found;
+        if (this.left === 0) {
+          this.head.push(bytes[at++]);
+          if (this.head.length < 8) continue;
+          const size = new DataView(Uint8Array.from(this.head).buffer);
+          let length = size.getUint32(0);
+          if (length === 1) {
+            if (this.head.length < 16) continue;
+            length = Number(size.getBigUint64(8));
+          }
+          this.type = String.fromCharCode(...this.head.slice(4, 8));
+          this.left = length === 0 ? Infinity : length - this.head.length;
+          if (!/^[a-z0-9 ]{4}$/i.test(this.type) || this.left < 0) {
+            this.isGarbage = true;
+            found.push({ box: 'garbage' });
+            return found;
+          }
+          this.digest = this.type === 'moov' || this.type === 'mdat' ? new Digest() : null;
+          if (this.type === 'moov') this.digest.update(this.head);
+        }
+        const take = Math.min(this.left, bytes.length - at);
+        if (this.digest) this.digest.update(bytes.subarray(at, at + take));
+        at += take;
+        this.left -= take;
+        if (this.left === 0) {
+          if (this.type === 'moov') found.push({ box: 'init', digest: this.digest.hex() });
+          if (this.type === 'mdat') found.push({ box: 'mdat', digest: this.digest.hex() });
+          if (this.type === 'moof') found.push({ box: 'moof' });
+          this.head = [];
+        }
+      }
+      return found;
+    }
+  }
+
+  const buffers = new WeakMap();
+  let bufferCount = 0;
+  const ranges = (buffer) => {
+    try {
+      return Array.from({ length: buffer.buffered.length }, (_, i) => [buffer.buffered.start(i), buffer.buffered.end(i)]);
+    } catch { return []; } // Removed from its MediaSource: MSE has `buffered` throw.
+  };
+  const known = (buffer) => buffers.get(buffer) || { id: -1, boxes: new Boxes() };
+  for (const Source of new Set([window.MediaSource, window.ManagedMediaSource].filter(Boolean))) {
+    wrap(Source.prototype, 'addSourceBuffer', (native) => function addSourceBuffer(mime) {
+      const buffer = native.apply(this, arguments);
+      const id = bufferCount++;
+      buffers.set(buffer, { id, boxes: new Boxes() });
+      log('add-source-buffer', { buffer: id, mime: String(mime) });
+      buffer.addEventListener('updateend', () => log('update-end', { buffer: id, buffered: ranges(buffer) }));
+      buffer.addEventListener('error', () => log('buffer-error', { buffer: id }));
+      return buffer;
+    });
+    wrap(Source.prototype, 'endOfStream', (native) => function endOfStream(error) {
+      log('end-of-stream', { error: error ? String(error) : null });
+      return native.apply(this, arguments);
+    });
+  }
+  const bytesOf = (data) => (ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data));
+  const attempt = (action) => {
+    try { return { value: action(), error: null }; } catch (e) { return { thrown: e, error: e.name || String(e) }; }
+  };
+  if (window.SourceBuffer) {
+    const { prototype } = SourceBuffer;
+    wrap(prototype, 'appendBuffer', (native) => function appendBuffer(data) {
+      const { id, boxes } = known(this);
+      const updating = this.updating;
+      const bytes = bytesOf(data);
+      const { thrown, error } = attempt(() => native.apply(this, arguments));
+      const found = error ? new Boxes().push(bytes) : boxes.push(bytes);
+      log('append', { buffer: id, bytes: bytes.length, boxes: found, updating, error, mode: this.mode });
+      if (error) throw thrown;
+    });
+    wrap(prototype, 'remove', (native) => function remove(start, end) {
+      const { thrown, error } = attempt(() => native.apply(this, arguments));
+      const finite = (x) => (Number.isFinite(x) ? x : Number.MAX_VALUE);
+      log('remove', { buffer: known(this).id, start: finite(start), end: finite(end), error });
+      if (error) throw thrown;
+    });
+    wrap(prototype, 'abort', (native) => function abort() {
+      const { id, boxes } = known(this);
+      boxes.reset();
+      log('abort', { buffer: id });
+      return native.apply(this, arguments);
+    });
+    wrap(prototype, 'changeType', (native) => function changeType(mime) {
+      const { id, boxes } = known(this);
+      boxes.reset();
+      log('change-type', { buffer: id, mime: String(mime) });
+      return native.apply(this, arguments);
+    });
+    const offset = Object.getOwnPropertyDescriptor(prototype, 'timestampOffset');
+    Object.defineProperty(prototype, 'timestampOffset', {
+      ...offset,
+      set(seconds) {
+        offset.set.call(this, seconds);
+        log('timestamp-offset', { buffer: known(this).id, seconds: Number(seconds) });
+      },
+    });
+  }
+
+  // --- The media element and its picture -----------------------------------------------------------------
+  const onFrame = HTMLVideoElement.prototype.requestVideoFrameCallback;
+  const canvas = document.createElement('canvas');
+  const CELL_PX = 4;
+  [canvas.width, canvas.height] = [16 * CELL_PX, 2 * CELL_PX];
+  const picture = canvas.getContext('2d', { willReadFrequently: true });
+
+  // The code in the top 2/9 of the picture: two rows of 16 cells (fixtures/README.md).
+  const readCode = (element) => {
+    picture.drawImage(element, 0, 0, element.videoWidth, (element.videoHeight * 2) / 9, 0, 0, canvas.width, canvas.height);
+    const { data } = picture.getImageData(0, 0, canvas.width, canvas.height);
+    let code = 0;
+    for (let cell = 0; cell < 32; cell++) {
+      const x = (cell % 16) * CELL_PX + CELL_PX / 2;
+      const y = (cell >> 4) * CELL_PX + CELL_PX / 2;
+      const green = data[(y * canvas.width + x) * 4 + 1];
+      code = (code << 1) | (green > 127 ? 1 : 0);
+    }
+    code >>>= 0;
+    const bits = (from, count) => (code >>> (32 - from - count)) & (2 ** count - 1);
+    const run = bits(2, 4);
+    const number = bits(6, 16);
+    const isValid = bits(0, 2) === 2 && bits(30, 2) === 1
+      && bits(22, 8) === (run * 37 + number * 101 + 57) % 251;
+    return isValid ? { run, number } : null;
+  };
+
+  const watched = new WeakSet();
+  const watch = (element) => {
+    if (watched.has(element)) return;
+    watched.add(element);
+    video = video || element;
+    let last = null;
+    const look = (_, { mediaTime }) => {
+      const code = readCode(element);
+      if (!code) log('unreadable', { media_time: mediaTime });
+      else if (!last || code.number !== last.number || code.run !== last.run) log('frame', { ...code, media_time: mediaTime });
+      last = code;
+      onFrame.call(element, look);
+    };
+    onFrame.call(element, look);
+  };
+  const EVENTS = ['loadstart', 'loadedmetadata', 'canplay', 'play', 'playing', 'pause', 'waiting', 'stalled',
+    'seeking', 'seeked', 'ended', 'error', 'emptied'];
+  for (const type of EVENTS) {
+    addEventListener(type, ({ target }) => {
+      if (!(target instanceof HTMLMediaElement)) return;
+      if (target instanceof HTMLVideoElement) watch(target);
+      const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
+      log('media', { event: type, time: target.currentTime, error });
+    }, true);
+  }
+})();

@@ -1,0 +1,146 @@
+//! One trial's two listeners on loopback: *control* (page, player, probe) and *media* (the faulty origin).
+//!
+//! Control is plain and never faulted. Media is another port, so that CORS is real, and carries out what the
+//! [`Origin`](segproof_core::origin::Origin) decides. Each trial has its own pair: nothing is shared.
+
+mod control;
+mod live;
+mod media;
+mod tap;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
+
+use segproof_core::origin::Origin;
+use segproof_core::trace::Request;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use control::{PageFiles, PageMessage};
+pub use live::LiveFiles;
+
+/// What answers on the media listener.
+pub enum Publisher {
+    Origin(Mutex<Origin>),
+    /// The files of a running ffmpeg.
+    Files(Mutex<LiveFiles>),
+}
+
+/// A trial's listeners and what they have recorded. Dropping it closes both and every connection.
+pub struct Stage {
+    pub control: SocketAddr,
+    pub media: SocketAddr,
+    shared: Arc<Shared>,
+    /// Aborted on drop.
+    _tasks: JoinSet<()>,
+}
+
+struct Shared {
+    clock: Clock,
+    publisher: Publisher,
+    requests: Mutex<Vec<Request>>,
+    fired: Mutex<Vec<Fired>>,
+    page: mpsc::UnboundedSender<PageMessage>,
+    files: PageFiles,
+}
+
+/// A fault that met a request; goes to origin.jsonl, never into the trace.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Fired {
+    /// Number of the request in the origin's lane.
+    pub request: u64,
+    /// Index of the fault in the scenario.
+    pub fault: usize,
+}
+
+/// Wall time since the stage was opened, and the stream time that runs on it.
+pub struct Clock {
+    opened: Instant,
+    /// Stream seconds per wall second.
+    speed: f64,
+    /// Wall milliseconds of the first playlist request.
+    zero_ms: OnceLock<f64>,
+}
+
+impl Clock {
+    /// Wall milliseconds since the stage was opened.
+    pub fn wall_ms(&self, at: Instant) -> f64 {
+        at.duration_since(self.opened).as_secs_f64() * 1000.0
+    }
+
+    /// Wall milliseconds of stream time zero, once it is known.
+    pub fn zero_ms(&self) -> Option<f64> {
+        self.zero_ms.get().copied()
+    }
+
+    fn stream_ms(&self, wall_ms: f64) -> f64 {
+        self.zero_ms().map_or(0.0, |zero| (wall_ms - zero) * self.speed)
+    }
+
+    fn begin(&self, wall_ms: f64) {
+        self.zero_ms.get_or_init(|| wall_ms);
+    }
+}
+
+impl Stage {
+    /// Opens both listeners on 127.0.0.1. Page messages arrive on the receiver until the stage is dropped.
+    pub async fn open(
+        publisher: Publisher,
+        files: PageFiles,
+        speed: f64,
+    ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
+        let control = TcpListener::bind(LOOPBACK).await?;
+        let media = TcpListener::bind(LOOPBACK).await?;
+        let (control_address, media_address) = (control.local_addr()?, media.local_addr()?);
+        let (page, messages) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            clock: Clock { opened: Instant::now(), speed, zero_ms: OnceLock::new() },
+            publisher,
+            requests: Mutex::new(Vec::new()),
+            fired: Mutex::new(Vec::new()),
+            page,
+            files,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(control::serve(control, shared.clone()));
+        tasks.spawn(media::serve(media, shared.clone()));
+        Ok((Stage { control: control_address, media: media_address, shared, _tasks: tasks }, messages))
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// The origin's lane so far; times are wall milliseconds.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    pub fn fired(&self) -> Vec<Fired> {
+        lock(&self.shared.fired).clone()
+    }
+
+    /// The URL of the page with the player, playing this stage's stream.
+    pub fn page_url(&self) -> String {
+        let src = format!("http://{}{}", self.media, segproof_core::origin::PLAYLIST_PATH);
+        let encoded = src.replace(':', "%3A").replace('/', "%2F");
+        format!("http://{}/player/index.html?src={encoded}", self.control)
+    }
+}
+
+/// Where the page's files come from.
+impl PageFiles {
+    pub fn new(folder: PathBuf, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
+        PageFiles { folder, extra, speed }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock is held ends the trial anyway; the data are append-only.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+const LOOPBACK: (std::net::Ipv4Addr, u16) = (std::net::Ipv4Addr::LOCALHOST, 0);

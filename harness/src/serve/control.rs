@@ -1,0 +1,177 @@
+//! The control listener: the player's page with the probe in front, its files, and the probe's WebSocket.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path as UrlPath, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use segproof_core::trace::PageEntry;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use super::Shared;
+
+/// Where the page's files come from, and how fast its time runs.
+pub struct PageFiles {
+    pub(super) folder: PathBuf,
+    /// Names that are served from elsewhere, as player.toml's `[files]` says.
+    pub(super) extra: Vec<(String, PathBuf)>,
+    pub(super) speed: f64,
+}
+
+/// What the probe has to say; page times are the page's own milliseconds.
+#[derive(Debug)]
+pub enum PageMessage {
+    /// The probe's WebSocket is open.
+    Connected,
+    Batch(Batch),
+    /// Page time `page_ms` fell between `sent_ms` and `received_ms` of wall time.
+    Pong {
+        sent_ms: f64,
+        received_ms: f64,
+        page_ms: f64,
+    },
+    /// Something was said that can't be understood.
+    Unreadable(String),
+    /// The WebSocket has closed.
+    Gone,
+}
+
+/// One heartbeat's worth of entries.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    pub entries: Vec<PageEntry>,
+    pub beat: Option<PageBeat>,
+}
+
+/// The page's heartbeat.
+#[derive(Debug, Deserialize)]
+pub struct PageBeat {
+    pub at_ms: f64,
+    /// How late it was, wall milliseconds.
+    pub lag_ms: f64,
+    pub time: Option<f64>,
+    pub playing: bool,
+}
+
+#[derive(Deserialize)]
+struct Pong {
+    pong: u64,
+    at_ms: f64,
+}
+
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let router = Router::new()
+        .route("/player/{*path}", get(player_file))
+        .route("/probe", get(probe))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .with_state(shared);
+    // Only ends when the trial ends; an accept error is retried by axum.
+    let _ = axum::serve(listener, router).await;
+}
+
+async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<String>) -> Response {
+    let Some(file) = shared.files.locate(&path) else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(bytes) = tokio::fs::read(&file).await else { return StatusCode::NOT_FOUND.into_response() };
+    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("");
+    let body = match (extension, String::from_utf8(bytes)) {
+        ("html", Ok(html)) => with_probe(&html, shared.files.speed).into_bytes(),
+        (_, Ok(text)) => text.into_bytes(),
+        (_, Err(binary)) => binary.into_bytes(),
+    };
+    let content_type = match extension {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" => "application/json",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    };
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+impl PageFiles {
+    /// The file for a request path; `None` if it would leave the player's folder.
+    fn locate(&self, path: &str) -> Option<PathBuf> {
+        if let Some((_, file)) = self.extra.iter().find(|(name, _)| name == path) {
+            return Some(file.clone());
+        }
+        let inside = Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
+        inside.then(|| self.folder.join(path))
+    }
+}
+
+/// Puts the probe (and, above speed 1, the warp) before the page's first own script.
+fn with_probe(html: &str, speed: f64) -> String {
+    let mut scripts = format!("<script>{PROBE}</script>");
+    if speed != 1.0 {
+        scripts
+            .push_str(&format!("<script>window.__segproofSpeed = {speed};</script><script>{WARP}</script>"));
+    }
+    let head_end = html
+        .to_ascii_lowercase()
+        .find("<head")
+        .and_then(|head| html[head..].find('>').map(|close| head + close + 1));
+    match head_end {
+        Some(at) => format!("{}{scripts}{}", &html[..at], &html[at..]),
+        None => format!("<!doctype html><head>{scripts}</head>{html}"),
+    }
+}
+
+async fn probe(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| listen(shared, socket))
+}
+
+async fn listen(shared: Arc<Shared>, mut socket: WebSocket) {
+    let say = |message| {
+        // The trial is over when nobody listens any more.
+        let _ = shared.page.send(message);
+    };
+    say(PageMessage::Connected);
+    let mut pings = Vec::new();
+    let mut tick = tokio::time::interval(PING_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                pings.push(shared.clock.wall_ms(Instant::now()));
+                let id = (pings.len() - 1).to_string();
+                if socket.send(Message::Text(id.into())).await.is_err() {
+                    break;
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let received_ms = shared.clock.wall_ms(Instant::now());
+                    say(understand(text.as_str(), &pings, received_ms));
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+    say(PageMessage::Gone);
+}
+
+fn understand(text: &str, pings: &[f64], received_ms: f64) -> PageMessage {
+    if let Ok(pong) = serde_json::from_str::<Pong>(text) {
+        return match pings.get(pong.pong as usize) {
+            Some(sent_ms) => PageMessage::Pong { sent_ms: *sent_ms, received_ms, page_ms: pong.at_ms },
+            None => PageMessage::Unreadable(text.to_string()),
+        };
+    }
+    match serde_json::from_str(text) {
+        Ok(batch) => PageMessage::Batch(batch),
+        Err(error) => PageMessage::Unreadable(format!("{error}: {}", &text[..text.len().min(200)])),
+    }
+}
+
+const PROBE: &str = include_str!("../probe/probe.js");
+const WARP: &str = include_str!("../probe/warp.js");
+/// Often enough that the best of the round trips is a quiet one.
+const PING_EVERY: Duration = Duration::from_millis(250);
+const MESSAGE_BYTES_MAX: usize = 16 << 20;

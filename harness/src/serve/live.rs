@@ -1,0 +1,75 @@
+//! The second way to feed the media listener: the files of a running ffmpeg, as they appear and vanish.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use segproof_core::media::{self, Track};
+use segproof_core::origin::{Reply, Step};
+use segproof_core::trace::{Content, Resource};
+
+/// The folder into which ffmpeg writes `live.m3u8`, `live.mp4` and `live<N>.m4s`.
+pub struct LiveFiles {
+    folder: PathBuf,
+    attempts: BTreeMap<Resource, u64>,
+    tracks: Option<Vec<Track>>,
+}
+
+impl LiveFiles {
+    pub fn new(folder: PathBuf) -> LiveFiles {
+        LiveFiles { folder, attempts: BTreeMap::new(), tracks: None }
+    }
+
+    /// Answers with the file as it is at this moment, or 404.
+    pub fn handle(&mut self, path: &str) -> Reply {
+        let resource = segproof_core::origin::resource(path);
+        let attempt = self.attempts.entry(resource).or_insert(0);
+        *attempt += 1;
+        let attempt = *attempt;
+        // The resource decides the name: a path can't leave the folder.
+        let name = match resource {
+            Resource::Playlist => Some("live.m3u8".to_string()),
+            Resource::Init { .. } => Some("live.mp4".to_string()),
+            Resource::Segment { msn, .. } => Some(format!("live{msn}.m4s")),
+            Resource::Unknown => None,
+        };
+        let bytes = name.and_then(|name| std::fs::read(self.folder.join(name)).ok());
+        let (status, body, content) = match bytes {
+            Some(bytes) => {
+                let content = self.content(resource, &bytes);
+                (200, bytes, content)
+            }
+            None => (404, b"status 404\n".to_vec(), Content::Nothing),
+        };
+        Reply {
+            resource,
+            attempt,
+            status,
+            content_type: match resource {
+                Resource::Playlist => "application/vnd.apple.mpegurl",
+                _ => "video/mp4",
+            },
+            content_length: body.len(),
+            steps: vec![Step::Head, Step::BodyTo(body.len())],
+            body: Arc::from(body),
+            content,
+            fired: Vec::new(),
+        }
+    }
+
+    fn content(&mut self, resource: Resource, bytes: &[u8]) -> Content {
+        match resource {
+            Resource::Playlist => Content::Playlist { text: String::from_utf8_lossy(bytes).into_owned() },
+            Resource::Init { .. } => {
+                self.tracks = media::tracks(bytes).ok();
+                let moov = media::top_level(bytes, b"moov").unwrap_or(bytes);
+                Content::Init { digest: media::digest(moov) }
+            }
+            Resource::Segment { .. } => {
+                let facts = self.tracks.as_ref().and_then(|t| media::segment_facts(bytes, t).ok());
+                facts.map_or(Content::Nothing, Content::Segment)
+            }
+            Resource::Unknown => Content::Nothing,
+        }
+    }
+}
