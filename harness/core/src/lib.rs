@@ -1,3 +1,4 @@
 //! Everything the suite decides without IO.
 
+pub mod barcode;
 pub mod report;
