@@ -113,8 +113,8 @@ fn feed(mut source: File, mut stdin: ChildStdin, stop: &AtomicBool) -> io::Resul
 fn follow_log(events: FfmpegIterator, log: Arc<Mutex<LogTail>>) -> Receiver<()> {
     let (open, log_open) = channel();
     thread::spawn(move || {
-        let _open: std::sync::mpsc::Sender<()> = open;
         events.for_each(|event| lock(&log).note(event));
+        drop(open);
     });
     log_open
 }

@@ -29,6 +29,7 @@ fn older_segments_vanish_and_a_stop_ends_the_playlist() {
     assert!(playlist(folder.path()).unwrap().end_list);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn dropped_it_is_gone_and_the_playlist_stays_open() {
     let folder = tempfile::tempdir().unwrap();
