@@ -23,6 +23,8 @@ pub struct RunPlan {
     pub notify: Option<String>,
     /// The run's output folder.
     pub out: PathBuf,
+    /// Folder of the fixtures' recipes.
+    pub recipes: PathBuf,
     /// Folder of the generated fixtures.
     pub fixtures: PathBuf,
     /// Cargo's target folder, where built players are found.

@@ -76,6 +76,11 @@ impl Clock {
         self.zero_ms.get().copied()
     }
 
+    /// Stream seconds per wall second.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
     fn stream_ms(&self, wall_ms: f64) -> f64 {
         self.zero_ms().map_or(0.0, |zero| (wall_ms - zero) * self.speed)
     }

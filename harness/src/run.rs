@@ -1,0 +1,212 @@
+//! One trial: fixture -> packager -> origin (+ faults) -> browser (+ probe) -> trace -> judge -> report.
+
+mod record;
+mod stream;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use segproof_core::judge::{self, Judgement, Terms};
+use segproof_core::report::{TrialReport, Verdict};
+use segproof_core::scenario::{Outcome, Scenario};
+use segproof_core::trace::{PageEvent, Trace};
+use segproof_core::view::Progress;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::browser::Session;
+use crate::plan::{RunPlan, TrialPlan, VERDICT_FILE};
+use crate::player::Player;
+use crate::serve::{PageFiles, PageMessage, Stage};
+use record::Record;
+use stream::Stream;
+
+/// Runs a trial, writes its files and returns what verdict.json says. An error is our own fault (an unreadable
+/// scenario, a full disk), never the player's.
+pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<TrialReport> {
+    let began = Instant::now();
+    let folder = trial.dir(&plan.out);
+    std::fs::create_dir_all(&folder)?;
+    let scenario = read_scenario(&trial.scenario_file)?;
+    let player = Player::read(&trial.player_dir)?;
+    let mut report = blank(trial, &scenario, &folder, plan);
+
+    let lacking = player.lacks(&scenario.needs);
+    if !lacking.is_empty() {
+        report.verdict = Verdict::Skipped;
+        report.reason = Some(format!("the player can't: {lacking:?}"));
+    } else {
+        let outcome = perform(plan, trial, &scenario, &player).await?;
+        report.browser_version = outcome.browser_version;
+        report.verdict = outcome.judgement.verdict;
+        report.violations = outcome.judgement.violations;
+        report.reason = outcome.judgement.reason;
+        report.stream_ms = outcome.stream_ms;
+    }
+    report.wall_ms = began.elapsed().as_millis() as u64;
+    std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(&report)?)?;
+    Ok(report)
+}
+
+/// Reads a scenario; the error shows file, line and caret.
+pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
+    Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render(&shown, &text)))
+}
+
+struct Performed {
+    browser_version: String,
+    judgement: Judgement,
+    stream_ms: u64,
+}
+
+async fn perform(
+    plan: &RunPlan,
+    trial: &TrialPlan,
+    scenario: &Scenario,
+    player: &Player,
+) -> anyhow::Result<Performed> {
+    let folder = trial.dir(&plan.out);
+    let stream = Stream::open(plan, scenario, player.settings.profile).await?;
+    let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed);
+    let (stage, mut messages) = Stage::open(stream.publisher, files, trial.speed).await?;
+    let mut record = Record::begin(trial.speed);
+
+    let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
+    let (browser_version, session) = match session {
+        Ok(session) => (session.version.clone(), Some(session)),
+        Err(error) => {
+            record.lose(format!("the browser gave no session: {error:#}"));
+            (String::new(), None)
+        }
+    };
+    if let Some(session) = &session {
+        let watching = watch(&stage, &mut messages, &mut record, &stream.expect, stream.limit_ms);
+        let page = async {
+            match session.open_page(&stage.page_url()).await {
+                // The end of the trial is the watcher's business.
+                Ok(()) => std::future::pending().await,
+                Err(error) => format!("the page could not be opened: {error:#}"),
+            }
+        };
+        tokio::select! {
+            () = watching => {}
+            lost = page => record.lose(lost),
+        }
+    }
+
+    let trace = record.finish(&stage);
+    let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
+    let judgement = judge::judge(&trace, &stream.expect, terms);
+    if let Some(session) = session {
+        if !matches!(judgement.verdict, Verdict::Pass | Verdict::Known)
+            && let Ok(picture) = session.screenshot().await
+        {
+            std::fs::write(folder.join("page.png"), picture)?;
+        }
+        session.quit().await;
+    }
+    write_evidence(&folder, &trace, &stage)?;
+    let stream_ms = match judgement.verdict {
+        Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(&trace, &stream.expect),
+        _ => 0,
+    };
+    Ok(Performed { browser_version, judgement, stream_ms })
+}
+
+/// Follows the trial to its end, and after an end of the session for some target durations more.
+async fn watch(
+    stage: &Stage,
+    messages: &mut UnboundedReceiver<PageMessage>,
+    record: &mut Record,
+    expect: &segproof_core::expect::Expect,
+    limit_ms: f64,
+) {
+    let mut progress = Progress::new(expect);
+    let stream = |ms: f64| Duration::from_secs_f64(ms / 1000.0 / stage.clock().speed());
+    let deadline = tokio::time::sleep(stream(limit_ms) + START_WALL);
+    tokio::pin!(deadline);
+    let mut pulse = tokio::time::interval(HEARTBEAT);
+    let mut is_over = false;
+    loop {
+        tokio::select! {
+            () = &mut deadline => return,
+            at = pulse.tick() => record.origin_beat(stage, at.into_std()),
+            message = messages.recv() => {
+                let Some(message) = message else { return };
+                let end = record.take(message, |event| ends(event, &mut progress, expect));
+                match end {
+                    Some(End::Now) => return,
+                    Some(End::AfterSilence) if !is_over => {
+                        is_over = true;
+                        let silence = stream(WATCH_AFTER_END_TD * expect.target_duration_ms);
+                        deadline.as_mut().reset(tokio::time::Instant::now() + silence);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// What the watcher makes of a sign from the page.
+pub(crate) enum Sign<'a> {
+    Event(&'a PageEvent),
+    /// currentTime of a heartbeat.
+    Time(f64),
+}
+
+pub(crate) enum End {
+    Now,
+    /// The session is over; a request after the end can only be seen by waiting for it.
+    AfterSilence,
+}
+
+fn ends(sign: Sign, progress: &mut Progress, expect: &segproof_core::expect::Expect) -> Option<End> {
+    let is_past = match sign {
+        Sign::Event(PageEvent::Frame { number, media_time, .. }) => {
+            progress.frame(*number, *media_time);
+            progress.is_past_until(*media_time)
+        }
+        Sign::Event(PageEvent::Media { event, .. }) if event == "ended" => return Some(End::AfterSilence),
+        Sign::Event(PageEvent::PlayerError { fatal: true, .. }) => {
+            // With the buffer playing out, the end of the media is still to come.
+            return (expect.outcome != Outcome::Ended).then_some(End::AfterSilence);
+        }
+        Sign::Event(_) => false,
+        Sign::Time(time) => progress.is_past_until(time),
+    };
+    (is_past && expect.outcome == Outcome::Playing).then_some(End::Now)
+}
+
+fn write_evidence(folder: &Path, trace: &Trace, stage: &Stage) -> anyhow::Result<()> {
+    std::fs::write(folder.join("trace.jsonl"), trace.to_jsonl())?;
+    std::fs::write(folder.join("trace.txt"), trace.to_text())?;
+    let fired: Result<Vec<String>, _> = stage.fired().iter().map(serde_json::to_string).collect();
+    std::fs::write(folder.join("origin.jsonl"), fired?.join("\n"))?;
+    Ok(())
+}
+
+fn blank(trial: &TrialPlan, scenario: &Scenario, folder: &Path, plan: &RunPlan) -> TrialReport {
+    TrialReport {
+        player: trial.player.clone(),
+        browser: trial.browser.clone(),
+        browser_version: String::new(),
+        scenario: trial.scenario.clone(),
+        verdict: Verdict::Inconclusive,
+        violations: Vec::new(),
+        reason: None,
+        stream_ms: 0,
+        wall_ms: 0,
+        speed: trial.speed,
+        dir: folder.strip_prefix(&plan.out).unwrap_or(folder).display().to_string(),
+        repro: trial.repro.clone(),
+        summary: scenario.summary.clone(),
+        first: None,
+    }
+}
+
+/// Loading the page comes before stream time begins.
+const START_WALL: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_millis(50);
+const WATCH_AFTER_END_TD: f64 = 3.0;

@@ -1,0 +1,97 @@
+//! What a trial serves, and what may be expected of it: the fixture, its publisher, the ideal player's bounds.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use segproof_core::expect::{Expect, Profile};
+use segproof_core::ideal::ideal;
+use segproof_core::notation::Moment;
+use segproof_core::origin::{Media, Origin};
+use segproof_core::scenario::{Packager, Scenario};
+use tempfile::TempDir;
+
+use crate::fixtures::{self, Fixture};
+use crate::packager::LivePackager;
+use crate::plan::RunPlan;
+use crate::serve::{LiveFiles, Publisher};
+
+pub struct Stream {
+    pub publisher: Publisher,
+    pub expect: Expect,
+    /// Stream milliseconds after which a trial that has not ended has failed.
+    pub limit_ms: f64,
+    /// Ends ffmpeg, then removes its folder, when the trial is over.
+    pub _live: Option<(LivePackager, TempDir)>,
+}
+
+impl Stream {
+    pub async fn open(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Stream> {
+        let recipe = plan.recipes.join(&scenario.stream.fixture);
+        let made = fixtures::ensure(&recipe, fixtures::DEFAULT_RUN, &plan.fixtures, &mut |_| {})?;
+        let fixture = fixtures::load(&made)?;
+        let media = Arc::new(media_of(&fixture)?);
+        let origin = Origin::new(scenario, media.clone());
+        let td_ms = f64::from(media.target_duration_s) * 1000.0;
+        let horizon_ms = horizon_ms(scenario, &origin);
+        let ideal = ideal(&origin, scenario.until_msn(), horizon_ms);
+        let expect = Expect::new(scenario, &media, &ideal, profile);
+        let expected_ms = if ideal.finish_ms.is_finite() { ideal.finish_ms } else { horizon_ms };
+        let limit_ms = scenario.limit.map_or(LIMIT_FACTOR * expected_ms + LIMIT_TD * td_ms, |l| l.ms(td_ms));
+        let (publisher, live) = match scenario.stream.packager {
+            Packager::Origin => (Publisher::Origin(Mutex::new(origin)), None),
+            Packager::Ffmpeg => {
+                let (packager, folder) = broadcast(&fixture, scenario).await?;
+                let files = LiveFiles::new(folder.path().to_path_buf());
+                (Publisher::Files(Mutex::new(files)), Some((packager, folder)))
+            }
+        };
+        Ok(Stream { publisher, expect, limit_ms, _live: live })
+    }
+}
+
+fn media_of(fixture: &Fixture) -> anyhow::Result<Media> {
+    let segments = fixture.segments.iter().map(|s| (s.bytes.clone(), s.duration_s)).collect();
+    Media::new(fixture.target_duration, fixture.init.clone(), segments)
+        .with_context(|| format!("fixture {}", fixture.name))
+}
+
+/// How far the ideal player looks where no `until` ends it: past the last moment the scenario names.
+fn horizon_ms(scenario: &Scenario, origin: &Origin) -> f64 {
+    let moments = scenario.faults().flat_map(|f| [f.from, f.until]).flatten();
+    let until = scenario.until_msn().map(Moment::Published);
+    let last = moments.chain(until).map(|m| origin.timeline.moment_ms(m)).fold(0.0, f64::max);
+    last + HORIZON_TD * origin.timeline.target_duration_ms
+}
+
+/// Starts ffmpeg and waits until its playlist lists enough to begin with.
+async fn broadcast(fixture: &Fixture, scenario: &Scenario) -> anyhow::Result<(LivePackager, TempDir)> {
+    let folder = TempDir::with_prefix("segproof-live-")?;
+    let window = u32::try_from(scenario.stream.window)?;
+    let packager =
+        LivePackager::spawn(&fixture.source, folder.path(), "live", fixture.target_duration, window)?;
+    let playlist = folder.path().join("live.m3u8");
+    let began = tokio::time::Instant::now();
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    while listed(&playlist) < LIVE_SEGMENTS_MIN {
+        look.tick().await;
+        if began.elapsed() > LIVE_START_LIMIT {
+            bail!("ffmpeg published no playlist in {LIVE_START_LIMIT:?}: {}", packager.log().join("\n"));
+        }
+    }
+    Ok((packager, folder))
+}
+
+fn listed(playlist: &Path) -> usize {
+    std::fs::read_to_string(playlist).map_or(0, |text| text.lines().filter(|l| l.ends_with(".m4s")).count())
+}
+
+/// A trial that takes three times the ideal player's time has failed.
+const LIMIT_FACTOR: f64 = 3.0;
+/// Room for a start and an end of their own.
+const LIMIT_TD: f64 = 5.0;
+const HORIZON_TD: f64 = 12.0;
+/// RFC 8216, 6.2.2: a playlist worth joining has three target durations.
+const LIVE_SEGMENTS_MIN: usize = 3;
+const LIVE_START_LIMIT: Duration = Duration::from_secs(30);
