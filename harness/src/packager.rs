@@ -8,7 +8,7 @@ mod ffmpeg;
 mod live;
 
 pub use ffmpeg::{FfmpegError, run, version_line};
-pub use live::LivePackager;
+pub use live::{LivePackager, STOP_LIMIT};
 
 /// Arguments that package `source`, an MPEG-TS file, at once, keeping and listing every segment.
 ///
