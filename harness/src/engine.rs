@@ -72,8 +72,7 @@ pub const ENGINES: &[Engine] = &[Engine {
                 "--disable-sync",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
-                "--disable-backgrounding-occluded-windows",
-                "--disable-crashpad-for-testing"
+                "--disable-backgrounding-occluded-windows"
             ]
         }
     }"#,

@@ -87,9 +87,11 @@ impl Player {
                 continue;
             }
             let path = format!("/live/{}", segment.uri);
-            match (is_gap(segment), self.fetch(now_ms, &path)) {
-                (false, Some(at)) => self.ready_ms.insert(msn, at).map_or((), |_| ()),
-                _ => self.never.insert(msn).then_some(()).unwrap_or(()),
+            let ready = if is_gap(segment) { None } else { self.fetch(now_ms, &path) };
+            if let Some(at) = ready {
+                self.ready_ms.insert(msn, at);
+            } else {
+                self.never.insert(msn);
             }
         }
         if self.start_msn.is_none() {
