@@ -30,6 +30,16 @@ export function play(url, video, options) {
     requests.map((request) => request.abort());
   };
 
+  // The core must have returned before it is told anything.
+  const later = (kind) => queueMicrotask(() => tell(kind));
+  const attempt = (action) => {
+    try {
+      action();
+    } catch (error) {
+      later(error.name == 'QuotaExceededError' ? QUOTA : BROKEN);
+    }
+  };
+
   const load = async (resource, uri, offset, length) => {
     const request = (requests[resource] = new AbortController());
     let status = 0, body;
@@ -80,24 +90,21 @@ export function play(url, video, options) {
         } else if (wanted != type) buffer.changeType(wanted);
         type = wanted;
       } catch {
-        queueMicrotask(() => tell(UNSUPPORTED));
+        later(UNSUPPORTED);
       }
     },
-    append(resource, start) {
-      try {
+    append: (resource, start) =>
+      attempt(() => {
         if (start >= 0) {
           buffer.abort();
           buffer.mode = 'sequence';
           buffer.timestampOffset = start;
         } else if (buffer.mode != 'segments') buffer.mode = 'segments';
         buffer.appendBuffer(bodies[resource]);
-      } catch (error) {
-        queueMicrotask(() => tell(error.name == 'QuotaExceededError' ? QUOTA : BROKEN));
-      }
-    },
-    remove: (end) => buffer.remove(0, end),
+      }),
+    remove: (end) => attempt(() => buffer.remove(0, end)),
     seek: (to) => void (video.currentTime = to),
-    end: () => source.endOfStream(),
+    end: () => attempt(() => source.endOfStream()),
     rebuild: () => attach(),
     close,
     report: (fatal, pointer, length) => {
@@ -105,14 +112,15 @@ export function play(url, video, options) {
       queueMicrotask(() => video.dispatchEvent(new CustomEvent('playererror', { detail })));
     },
     playhead: () => video.currentTime,
-    edge: (index, which) => {
-      const ranges = buffer ? buffer.buffered : { length: 0 };
+    edge(index, which) {
+      const ranges = video.buffered;
       return index < ranges.length ? ranges[which ? 'end' : 'start'](index) : -1;
     },
     starving: () => video.readyState < 3,
   };
 
   const attach = () => {
+    const mayPlay = !core || !video.paused;
     listeners?.abort();
     listeners = new AbortController();
     buffer = 0;
@@ -121,11 +129,14 @@ export function play(url, video, options) {
       URL.revokeObjectURL(video.src);
       tell(OPENED);
     });
+    // Somebody has given the element another source.
+    listen(source, 'sourceclose', close);
     listen(video, 'waiting', () => tell(WOKEN));
     listen(video, 'ended', () => tell(ENDED));
-    listen(video, 'error', () => tell(BROKEN));
+    listen(video, 'error', () => video.error && tell(BROKEN));
     video.src = URL.createObjectURL(source);
-    video.play().catch(() => {});
+    // Without the visitor's consent it waits for the visitor, which is no error.
+    if (mayPlay) video.play().catch(() => {});
   };
 
   attach();

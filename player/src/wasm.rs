@@ -75,8 +75,7 @@ fn heap_base() -> usize {
     unsafe extern "C" {
         static __heap_base: u8;
     }
-    // SAFETY: only the address of the linker's symbol is taken.
-    unsafe { addr_of!(__heap_base) as usize }
+    addr_of!(__heap_base) as usize
 }
 
 struct Glue;
@@ -101,8 +100,7 @@ mod glue {
 }
 
 impl Shell for Glue {
-    fn load(&mut self, resource: Resource, uri: &[u8], range: Option<ByteRange>) {
-        let range = range.unwrap_or(ByteRange { offset: 0, length: 0 });
+    fn load(&mut self, resource: Resource, uri: &[u8], range: ByteRange) {
         glue::load(resource as u32, uri.as_ptr(), uri.len(), range.offset as f64, range.length as f64);
     }
 

@@ -149,6 +149,7 @@ impl Codecs {
         }
     }
 
+    #[inline(never)]
     fn hex(&mut self, byte: u8) {
         self.hex_digit(byte >> 4);
         self.hex_digit(byte);
@@ -160,6 +161,7 @@ impl Codecs {
     }
 
     /// At least `digits` digits, at most three.
+    #[inline(never)]
     fn decimal(&mut self, number: u8, digits: u8) {
         if number > 99 {
             self.push(b'0' + number / 100);
@@ -171,6 +173,7 @@ impl Codecs {
     }
 
     /// What does not fit is dropped: the browser then refuses the type, which is reported.
+    #[inline(never)]
     fn push(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;

@@ -80,7 +80,7 @@ pub enum Severity {
 pub trait Shell {
     /// Begins a request. `uri` is as listed, to be resolved against where the playlist came from; it is empty
     /// for the playlist itself.
-    fn load(&mut self, resource: Resource, uri: &[u8], range: Option<ByteRange>);
+    fn load(&mut self, resource: Resource, uri: &[u8], range: ByteRange);
     /// Ends a request, of which nothing may be heard any more.
     fn cancel(&mut self, resource: Resource);
     /// Makes the SourceBuffer ready for these codecs.

@@ -3,7 +3,7 @@
 //! Reading order: `handle` and `drive`, then requests, the answers to them, appends, the playhead.
 
 use crate::codecs::Codecs;
-use crate::playlist::{self, Summary};
+use crate::playlist::{self, ByteRange, Summary};
 use crate::{Event, Resource, Severity, Shell};
 
 /// Taken for the target duration until a playlist told it, in seconds.
@@ -132,8 +132,9 @@ pub struct Player {
     end_before_append_s: f64,
     rebuilds: u32,
     rebuilt_ms: f64,
-    /// The segment that was appended when the MediaSource was lost.
+    /// The last segment whose append cost the MediaSource, and one that did so twice.
     suspect_msn: u64,
+    refused_msn: u64,
 
     tick_ms: f64,
 }
@@ -174,6 +175,7 @@ impl Player {
             rebuilds: 0,
             rebuilt_ms: f64::NEG_INFINITY,
             suspect_msn: u64::MAX,
+            refused_msn: u64::MAX,
             tick_ms: 0.0,
         }
     }
@@ -215,7 +217,7 @@ impl Player {
         if self.phase == Phase::Playing {
             if !self.end_list && self.is_due(Resource::Playlist, now_ms) {
                 self.load_began_ms = now_ms;
-                self.load(Resource::Playlist, &[], None, now_ms, shell);
+                self.load(Resource::Playlist, &[], ByteRange::WHOLE, now_ms, shell);
             }
             if self.is_listed {
                 self.request_media(now_ms, playlist, shell);
@@ -254,7 +256,7 @@ impl Player {
         &mut self,
         resource: Resource,
         uri: &[u8],
-        range: Option<playlist::ByteRange>,
+        range: ByteRange,
         now_ms: f64,
         shell: &mut impl Shell,
     ) {
@@ -283,6 +285,9 @@ impl Player {
         if segment.state == State::Idle && ahead_s(shell) > AHEAD_S_MAX {
             return;
         }
+        if self.next_msn == self.refused_msn {
+            self.skip_segment(shell);
+        }
         let pick = playlist::pick(playlist, self.next_msn);
         self.has_all = self.end_list && pick.is_none();
         let Some(pick) = pick else { return };
@@ -293,7 +298,7 @@ impl Player {
                 self.next_msn = pick.msn;
             }
             self.begins_run |= pick.discontinuity;
-            let map_key = pick.map.map_or(0, |map| map.key());
+            let map_key = pick.map.key();
             // A discontinuity that states its EXT-X-MAP anew is an encoder that may have written other bytes
             // under the same name; one that doesn't is served from the bytes that are here.
             if map_key != self.map_key || (pick.discontinuity && pick.map_stated) {
@@ -304,8 +309,10 @@ impl Player {
             self.needs_init |= pick.discontinuity;
         }
         if self.needs_init && self.is_due(Resource::Init, now_ms) {
-            let Some(map) = pick.map else { return self.fatal("no EXT-X-MAP", shell) };
-            self.load(Resource::Init, map.uri, map.range, now_ms, shell);
+            if pick.map.uri.is_empty() {
+                return self.fatal("no EXT-X-MAP", shell);
+            }
+            self.load(Resource::Init, pick.map.uri, pick.map.range, now_ms, shell);
         }
         if self.is_due(Resource::Segment, now_ms) {
             self.load(Resource::Segment, pick.uri, pick.range, now_ms, shell);
@@ -360,16 +367,15 @@ impl Player {
 
     fn failed(&mut self, resource: Resource, status: u16, weight: u32, now_ms: f64, shell: &mut impl Shell) {
         let td_ms = self.td_ms;
+        let mut wait_td = if resource == Resource::Playlist { BACKOFF_PLAYLIST_TD } else { BACKOFF_MEDIA_TD };
         let request = self.request(resource);
-        request.failures += weight;
-        let failures = request.failures;
-        let first_td = if resource == Resource::Playlist { BACKOFF_PLAYLIST_TD } else { BACKOFF_MEDIA_TD };
-        let mut wait_td = first_td;
-        for _ in 1..failures.min(SEGMENT_TRIES_MAX) {
+        for _ in 0..request.failures.min(SEGMENT_TRIES_MAX) {
             wait_td *= 2.0;
         }
         request.state = State::Waiting;
         request.at_ms = now_ms + wait_td.min(BACKOFF_TD_MAX) * td_ms;
+        request.failures += weight;
+        let failures = request.failures;
         match resource {
             Resource::Playlist if matches!(status, 404 | 410) => {
                 if self.has_media {
@@ -475,9 +481,34 @@ impl Player {
         shell.remove_before(end_s);
     }
 
-    fn broken(&mut self, now_ms: f64, _playlist: &[u8], shell: &mut impl Shell) {
-        let _ = now_ms;
-        self.fatal("media error", shell);
+    /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on behind
+    /// the segment that was being shown. A segment whose append did this gets one more chance with fresh bytes.
+    fn broken(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) {
+        if now_ms - self.rebuilt_ms > REBUILDS_TD * self.td_ms {
+            self.rebuilds = 0;
+        }
+        self.rebuilt_ms = now_ms;
+        self.rebuilds += 1;
+        if self.phase != Phase::Playing || self.rebuilds > REBUILDS_MAX {
+            shell.report(Severity::Fatal, "media error");
+            return self.close(shell);
+        }
+        shell.report(Severity::Warning, "media error");
+        match self.busy {
+            Busy::Init => self.failed(Resource::Init, 0, 1, now_ms, shell),
+            Busy::Segment if self.suspect_msn == self.next_msn => self.refused_msn = self.next_msn,
+            Busy::Segment => self.suspect_msn = self.next_msn,
+            Busy::Idle | Busy::Removal => {}
+        }
+        let lost_s = buffered_end_s(shell).map_or(0.0, |end_s| end_s - shell.playhead_s());
+        self.next_msn = playlist::segment_within(playlist, self.next_msn, lost_s);
+        self.cancel(Resource::Segment, shell);
+        self.begins_run = true;
+        self.needs_init = true;
+        self.codecs_set = false;
+        self.is_open = false;
+        self.busy = Busy::Idle;
+        shell.rebuild();
     }
 
     // The end.
