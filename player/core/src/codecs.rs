@@ -1,0 +1,199 @@
+//! The codecs string of a Media Initialization Section, in the form that MSE's `addSourceBuffer` wants
+//! (RFC 6381 and the codecs' own registrations).
+//!
+//! Only the boxes on the way from `moov` to the sample entries are looked at.
+
+/// The longest codecs string that is kept; two tracks need about half of it.
+pub const CODECS_BYTES_MAX: usize = 96;
+
+/// A comma-separated list of codecs, one per track.
+#[derive(Debug, Clone, Copy)]
+pub struct Codecs {
+    bytes: [u8; CODECS_BYTES_MAX],
+    length: usize,
+}
+
+impl Codecs {
+    pub const NONE: Codecs = Codecs { bytes: [0; CODECS_BYTES_MAX], length: 0 };
+
+    /// Reads the codecs of every track. A sample entry without a rule here is listed by its four characters
+    /// alone, so that the browser decides. Empty if there is no sample entry.
+    pub fn read(init: &[u8]) -> Codecs {
+        let mut codecs = Codecs::NONE;
+        codecs.containers(init);
+        codecs
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+
+    fn containers(&mut self, boxes: &[u8]) {
+        for (kind, body) in Boxes(boxes) {
+            match &kind {
+                b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => self.containers(body),
+                // version, flags and the number of entries come first.
+                b"stsd" => self.entries(body.get(8..).unwrap_or(&[])),
+                _ => {}
+            }
+        }
+    }
+
+    fn entries(&mut self, entries: &[u8]) {
+        for (kind, body) in Boxes(entries) {
+            if self.length > 0 {
+                self.push(b',');
+            }
+            // Browsers know `opus` and `flac` in lower case only; the others are in lower case already.
+            self.text(&kind.map(|byte| byte.to_ascii_lowercase()));
+            // What precedes the boxes in a visual and in an audio sample entry (ISO/IEC 14496-12, 12.1 and 12.2).
+            let header =
+                if matches!(&kind, b"mp4a" | b"Opus" | b"fLaC" | b"ac-3" | b"ec-3") { 28 } else { 78 };
+            for (config, body) in Boxes(body.get(header..).unwrap_or(&[])) {
+                match (&config, body) {
+                    (b"avcC", &[_, profile, constraints, level, ..]) => {
+                        self.push(b'.');
+                        self.hex(profile);
+                        self.hex(constraints);
+                        self.hex(level);
+                    }
+                    (b"esds", body) => self.esds(body),
+                    (b"hvcC", body) => self.hvcc(body),
+                    (b"av1C", &[_, profile_level, bits, ..]) => {
+                        self.push(b'.');
+                        self.decimal(profile_level >> 5, 1);
+                        self.push(b'.');
+                        self.decimal(profile_level & 31, 2);
+                        self.push(if bits & 0x80 != 0 { b'H' } else { b'M' });
+                        self.push(b'.');
+                        // high_bitdepth and twelve_bit.
+                        self.decimal(8 + ((bits >> 6) & 1) * 2 + ((bits >> 5) & 1) * 2, 2);
+                    }
+                    (b"vpcC", &[_, _, _, _, profile, level, depth, ..]) => {
+                        for number in [profile, level, depth >> 4] {
+                            self.push(b'.');
+                            self.decimal(number, 2);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// `.40.2` and the like: the object type indication, and for MPEG-4 audio the audio object type.
+    fn esds(&mut self, body: &[u8]) {
+        let mut rest = body.get(4..).unwrap_or(&[]);
+        while let [tag, after @ ..] = rest {
+            let mut after = after;
+            // The length is written in up to four bytes of seven bits.
+            while let [0x80..=0xff, next @ ..] = after {
+                after = next;
+            }
+            after = after.get(1..).unwrap_or(&[]);
+            match (tag, after) {
+                // ES_Descriptor: identifier and flags; what the flags announce is absent in fMP4.
+                (3, [_, _, _, next @ ..]) => rest = next,
+                // DecoderConfigDescriptor: its fixed part is 13 bytes.
+                (4, [object_type, ..]) => {
+                    self.push(b'.');
+                    self.hex(*object_type);
+                    if *object_type != 0x40 {
+                        return;
+                    }
+                    rest = after.get(13..).unwrap_or(&[]);
+                }
+                // DecoderSpecificInfo: five bits of audio object type, 31 announces six more.
+                (5, [first, second, ..]) => {
+                    self.push(b'.');
+                    let kind = first >> 3;
+                    let extended = 32 + ((first & 7) << 3) + (second >> 5);
+                    self.decimal(if kind == 31 { extended } else { kind }, 1);
+                    return;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// `.1.6.L93.B0`: profile, compatibility flags in reverse bit order, tier and level, constraint bytes
+    /// without trailing zeros (ISO/IEC 14496-15, annex E).
+    fn hvcc(&mut self, body: &[u8]) {
+        let &[_, profile, a, b, c, d, c1, c2, c3, c4, c5, c6, level, ..] = body else { return };
+        self.push(b'.');
+        if profile >> 6 != 0 {
+            self.push(b'@' + (profile >> 6));
+        }
+        self.decimal(profile & 31, 1);
+        self.push(b'.');
+        let flags = u32::from_be_bytes([a, b, c, d]).reverse_bits();
+        let mut digits = (32 - flags.leading_zeros()).div_ceil(4).max(1);
+        while digits > 0 {
+            digits -= 1;
+            self.hex_digit((flags >> (digits * 4)) as u8);
+        }
+        self.push(b'.');
+        self.push(if profile & 0x20 != 0 { b'H' } else { b'L' });
+        self.decimal(level, 1);
+        let mut constraints = u64::from_be_bytes([c1, c2, c3, c4, c5, c6, 0, 0]);
+        while constraints != 0 {
+            self.push(b'.');
+            self.hex((constraints >> 56) as u8);
+            constraints <<= 8;
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        for &byte in text {
+            self.push(byte);
+        }
+    }
+
+    #[inline(never)]
+    fn hex(&mut self, byte: u8) {
+        self.hex_digit(byte >> 4);
+        self.hex_digit(byte);
+    }
+
+    fn hex_digit(&mut self, digit: u8) {
+        let digit = digit & 15;
+        self.push(digit + if digit < 10 { b'0' } else { b'A' - 10 });
+    }
+
+    /// At least `digits` digits, at most three.
+    #[inline(never)]
+    fn decimal(&mut self, number: u8, digits: u8) {
+        if number > 99 {
+            self.push(b'0' + number / 100);
+        }
+        if digits > 1 || number > 9 {
+            self.push(b'0' + number / 10 % 10);
+        }
+        self.push(b'0' + number % 10);
+    }
+
+    /// What does not fit is dropped: the browser then refuses the type, which is reported.
+    #[inline(never)]
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.length) {
+            *slot = byte;
+            self.length += 1;
+        }
+    }
+}
+
+/// The boxes of a byte string: their type and body. Stops at the first one that is cut.
+struct Boxes<'a>(&'a [u8]);
+
+impl<'a> Iterator for Boxes<'a> {
+    type Item = ([u8; 4], &'a [u8]);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let &[s1, s2, s3, s4, k1, k2, k3, k4, ..] = self.0 else { return None };
+        let size = u32::from_be_bytes([s1, s2, s3, s4]) as usize;
+        let (whole, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(([k1, k2, k3, k4], whole.get(8..)?))
+    }
+}

@@ -1,0 +1,179 @@
+// The glue: the only place that knows fetch, Media Source Extensions and timers. What to do when is decided
+// in player/core; its events and requests are numbered and named as in player/src/wasm.rs.
+const WOKEN = 0, OPENED = 1, LOADED = 2, FAILED = 3, UPDATED = 4, QUOTA = 5, BROKEN = 6, UNSUPPORTED = 7, ENDED = 8;
+const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
+const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
+
+// Plays the live HLS stream at `url` in a video element.
+// options.fetch: what is to be added to every fetch, for example {credentials: 'include'}.
+// Dispatches `playererror` on the element, with detail {fatal, message}. Returns {stop()}.
+export function play(url, video, options) {
+  const requests = [], bodies = [];
+  let core, source, buffer, type, base, timer, listeners;
+
+  const now = () => performance.now();
+  const tell = (kind, resource = 0, value = 0) => {
+    if (core) {
+      clearTimeout(timer);
+      const at = core.event(kind, resource, value, now());
+      if (core && at < Infinity) timer = setTimeout(tell, Math.max(0, at - now()), WOKEN);
+    }
+  };
+  const text = (pointer, length) =>
+    new TextDecoder().decode(new Uint8Array(core.memory.buffer, pointer, length));
+  const listen = (target, name, action) =>
+    target.addEventListener(name, action, { signal: listeners.signal });
+  const close = () => {
+    core = 0;
+    clearTimeout(timer);
+    listeners.abort();
+    requests.map((request) => request.abort());
+  };
+
+  // The core must have returned before it is told anything.
+  const later = (kind) => queueMicrotask(() => tell(kind));
+  const attempt = (action) => {
+    try {
+      action();
+    } catch (error) {
+      later(error.name == 'QuotaExceededError' ? QUOTA : BROKEN);
+    }
+  };
+
+  const load = async (resource, uri, offset, length) => {
+    const request = (requests[resource] = new AbortController());
+    let status = 0, body;
+    try {
+      const response = await fetch(resource ? new URL(uri, base) : url, {
+        cache: 'no-store',
+        signal: request.signal,
+        ...(length && { headers: { Range: `bytes=${offset}-${offset + length - 1}` } }),
+        ...options?.fetch,
+      });
+      if (response.ok) {
+        body = await response.arrayBuffer();
+        // A server that ignores the range sends everything.
+        if (length && response.status == 200) body = body.slice(offset, offset + length);
+        else if (isShort(response.headers, body.byteLength)) body = 0;
+        if (body && resource && !hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat'])) body = 0;
+        if (!resource) base = response.url;
+      } else {
+        status = response.status;
+        // The rest of an answer that nobody reads must not hold the connection.
+        request.abort();
+      }
+    } catch {}
+    if (request == requests[resource] && core) {
+      if (body && resource != SEGMENT) {
+        const pointer = core.room(resource, body.byteLength);
+        if (pointer) new Uint8Array(core.memory.buffer, pointer, body.byteLength).set(new Uint8Array(body));
+        else body = 0;
+      }
+      bodies[resource] = body;
+      if (body) tell(LOADED, resource, resource == INIT ? body.byteLength : 0);
+      else tell(FAILED, resource, status);
+    }
+  };
+
+  const imports = {
+    load: (resource, pointer, length, offset, size) => void load(resource, text(pointer, length), offset, size),
+    cancel(resource) {
+      requests[resource]?.abort();
+      requests[resource] = new AbortController();
+    },
+    codecs(pointer, length) {
+      const wanted = `video/mp4; codecs="${text(pointer, length)}"`;
+      try {
+        if (!buffer) {
+          buffer = source.addSourceBuffer(wanted);
+          listen(buffer, 'updateend', () => tell(source.readyState == 'open' ? UPDATED : BROKEN));
+        } else if (wanted != type) buffer.changeType(wanted);
+        type = wanted;
+      } catch {
+        later(UNSUPPORTED);
+      }
+    },
+    append: (resource, start) =>
+      attempt(() => {
+        if (start >= 0) {
+          buffer.abort();
+          buffer.mode = 'sequence';
+          buffer.timestampOffset = start;
+        } else if (buffer.mode != 'segments') buffer.mode = 'segments';
+        buffer.appendBuffer(bodies[resource]);
+      }),
+    remove: (end) => attempt(() => buffer.remove(0, end)),
+    seek: (to) => void (video.currentTime = to),
+    end: () => attempt(() => source.endOfStream()),
+    rebuild: () => attach(),
+    close,
+    report: (fatal, pointer, length) => {
+      const detail = { fatal: !!fatal, message: text(pointer, length) };
+      queueMicrotask(() => video.dispatchEvent(new CustomEvent('playererror', { detail })));
+    },
+    playhead: () => video.currentTime,
+    edge(index, which) {
+      const ranges = video.buffered;
+      return index < ranges.length ? ranges[which ? 'end' : 'start'](index) : -1;
+    },
+    starving: () => video.readyState < 3,
+  };
+
+  const attach = () => {
+    const mayPlay = !core || !video.paused;
+    listeners?.abort();
+    listeners = new AbortController();
+    buffer = 0;
+    source = new MediaSource();
+    listen(source, 'sourceopen', () => {
+      URL.revokeObjectURL(video.src);
+      tell(OPENED);
+    });
+    // Somebody has given the element another source.
+    listen(source, 'sourceclose', close);
+    listen(video, 'waiting', () => tell(WOKEN));
+    listen(video, 'ended', () => tell(ENDED));
+    listen(video, 'error', () => video.error && tell(BROKEN));
+    video.src = URL.createObjectURL(source);
+    // Without the visitor's consent it waits for the visitor, which is no error.
+    if (mayPlay) video.play().catch(() => {});
+  };
+
+  attach();
+  let stopped;
+  WebAssembly.instantiate(bytes, { g: imports }).then(({ instance }) => {
+    if (!stopped) {
+      core = instance.exports;
+      if (source.readyState == 'open') tell(OPENED);
+      else tell(WOKEN);
+    }
+  });
+  return {
+    stop() {
+      if (stopped) return;
+      stopped = 1;
+      close();
+      video.removeAttribute('src');
+      video.load();
+    },
+  };
+}
+
+// The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
+// body, and other origins don't show that it was: so only what compression cannot explain counts.
+const isShort = (headers, length) =>
+  !headers.get('content-encoding') && headers.get('content-length') > length * 1.001 + 64;
+
+// The top-level boxes fill the body exactly, and the wanted ones are among them.
+const hasBoxes = (body, wanted) => {
+  const view = new DataView(body), length = body.byteLength;
+  let at = 0, found = '';
+  while (at + 8 <= length) {
+    let size = view.getUint32(at);
+    found += String.fromCharCode(...new Uint8Array(body, at + 4, 4));
+    if (size == 1 && at + 16 <= length) size = Number(view.getBigUint64(at + 8));
+    if (size < 8) return;
+    at += size;
+  }
+  return at == length && wanted.every((kind) => found.includes(kind));
+};
