@@ -74,7 +74,12 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
     let stream = if expect.is_illegal { crate::report::Stream::Illegal } else { selfcheck::check(trace).0 };
     let mut all = Vec::new();
     for rule in RULES {
-        for violation in (rule.check)(&case) {
+        let broken = (rule.check)(&case);
+        let more = broken.len().saturating_sub(SHOWN_MAX);
+        for (i, mut violation) in broken.into_iter().take(SHOWN_MAX).enumerate() {
+            if more > 0 && i == SHOWN_MAX - 1 {
+                violation.what.push_str(&format!(" (and {more} times more)"));
+            }
             let level = violation.level.unwrap_or(rule.level);
             all.push(ViolationReport {
                 rule: rule.id.to_string(),
@@ -197,5 +202,7 @@ pub fn verified_ms(trace: &Trace, expect: &Expect) -> u64 {
     sum as u64
 }
 
+/// A rule broken again and again is shown this often, then counted.
+const SHOWN_MAX: usize = 4;
 const LAG_STREAM_MS_MAX: f64 = 500.0;
 const SEEN_STEP_MS_MAX: f64 = 1000.0;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expect::Expect;
-use crate::trace::{AppendedBox, Content, PageEvent, Trace};
+use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Trace};
 
 /// The trace, read.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Digest of media data -> the segments that were served with it.
-    pub by_digest: BTreeMap<String, BTreeSet<u64>>,
+    /// Digest of media data -> the segments that were served with it, and since when.
+    by_digest: BTreeMap<String, BTreeMap<u64, f64>>,
+    clock_error_ms: f64,
     /// Segment -> first frame and number of frames, counted through the laps.
     pub frames_of: BTreeMap<u64, (u64, u64)>,
     /// Every segment in any delivered playlist, with EXT-X-GAP or without.
@@ -38,13 +39,14 @@ impl View {
     pub fn new(trace: &Trace, expect: &Expect) -> View {
         let mut view = View {
             by_digest: BTreeMap::new(),
+            clock_error_ms: trace.clock_error_ms,
             frames_of: BTreeMap::new(),
             listed: BTreeMap::new(),
             shown: Vec::new(),
         };
         for request in &trace.requests {
             if let (Content::Segment(facts), Some(msn)) = (&request.content, request.resource.msn()) {
-                view.by_digest.entry(facts.mdat.clone()).or_default().insert(msn);
+                view.by_digest.entry(facts.mdat.clone()).or_default().entry(msn).or_insert(request.at_ms);
                 view.frames_of.insert(msn, (facts.first_frame(), u64::from(facts.frames)));
             }
             if let Some(text) = request.delivered_playlist() {
@@ -58,15 +60,22 @@ impl View {
         view
     }
 
-    /// The segments that an append's media data can be: one set per mdat box.
-    pub fn segments_in<'a>(
-        &'a self,
-        boxes: &'a [AppendedBox],
-    ) -> impl Iterator<Item = Option<&'a BTreeSet<u64>>> {
-        boxes.iter().filter_map(|b| match b {
-            AppendedBox::Mdat { digest } => Some(self.by_digest.get(digest)),
-            _ => None,
-        })
+    /// The segments that an append's media data can be, one set per mdat box: whatever was served with these
+    /// bytes before. Laps and slates make it more than one; bytes that nobody served make it none.
+    pub fn segments_in(&self, entry: &PageEntry) -> Vec<BTreeSet<u64>> {
+        let PageEvent::Append { boxes, .. } = &entry.event else { return Vec::new() };
+        let at_ms = entry.at_ms + self.clock_error_ms;
+        boxes
+            .iter()
+            .filter_map(|b| match b {
+                AppendedBox::Mdat { digest } => Some(self.by_digest.get(digest)),
+                _ => None,
+            })
+            .map(|served| {
+                let before = served.into_iter().flatten().filter(|(_, since)| **since <= at_ms);
+                before.map(|(msn, _)| *msn).collect()
+            })
+            .collect()
     }
 }
 

@@ -13,8 +13,8 @@ pub fn in_order(case: &Case) -> Vec<Violation> {
     for entry in &case.trace.page {
         match &entry.event {
             PageEvent::Media { event, .. } if event == "seeking" => last.clear(),
-            PageEvent::Append { buffer, boxes, error: None, mode, .. } if mode == "sequence" => {
-                for segments in case.view.segments_in(boxes).flatten() {
+            PageEvent::Append { buffer, error: None, mode, .. } if mode == "sequence" => {
+                for segments in case.view.segments_in(entry) {
                     let newest = last.get(buffer).copied();
                     // The same bytes may be listed more than once: any lawful reading is taken.
                     let next = segments.iter().copied().find(|msn| newest.is_none_or(|n| *msn >= n));
@@ -48,13 +48,15 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
                 appended.remove(buffer);
             }
             PageEvent::Media { event, .. } if event == "seeking" => appended.clear(),
-            PageEvent::Append { buffer, boxes, error: None, mode, .. } => {
+            PageEvent::Append { buffer, error: None, mode, .. } => {
                 let seen = appended.entry(*buffer).or_default();
-                for segments in case.view.segments_in(boxes).flatten() {
+                for segments in case.view.segments_in(entry) {
                     match segments.iter().find(|msn| !seen.contains(msn)) {
                         Some(msn) => {
                             seen.insert(*msn);
                         }
+                        // Whose bytes nobody served is another rule's business.
+                        None if segments.is_empty() => {}
                         None => {
                             let msn = segments.last().copied().unwrap_or_default();
                             let again = Violation::new(

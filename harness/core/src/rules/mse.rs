@@ -101,7 +101,7 @@ pub fn whole_segments(case: &Case) -> Vec<Violation> {
                 format!("bytes that are no ISO BMFF box were appended to SourceBuffer {buffer}"),
             ));
         }
-        if case.view.segments_in(boxes).any(|segments| segments.is_none()) {
+        if case.view.segments_in(entry).iter().any(|segments| segments.is_empty()) {
             found.push(Violation::new(
                 entry.at_ms,
                 format!("media data was appended to SourceBuffer {buffer} that no segment was served with"),
