@@ -357,11 +357,10 @@ impl Player {
         self.end_msn = summary.end_msn;
         if !self.has_joined {
             self.has_joined = true;
-            self.next_msn = if summary.end_list {
-                summary.first_msn
-            } else {
-                playlist::segment_before_end(text, &summary, HOLD_BACK_TD * self.td_ms / 1000.0)
-            };
+            let hold_back_s =
+                if summary.end_list { f64::INFINITY } else { HOLD_BACK_TD * self.td_ms / 1000.0 };
+            self.next_msn =
+                playlist::segment_before(text, summary.end_msn, hold_back_s).unwrap_or(summary.first_msn);
         }
     }
 
@@ -501,7 +500,9 @@ impl Player {
             Busy::Idle | Busy::Removal => {}
         }
         let lost_s = buffered_end_s(shell).map_or(0.0, |end_s| end_s - shell.playhead_s());
-        self.next_msn = playlist::segment_within(playlist, self.next_msn, lost_s);
+        // What the playhead has all but finished counts as shown.
+        self.next_msn = playlist::segment_before(playlist, self.next_msn, lost_s + RANGE_END_S)
+            .map_or(self.first_msn, |shown_msn| shown_msn + 1);
         self.cancel(Resource::Segment, shell);
         self.begins_run = true;
         self.needs_init = true;
