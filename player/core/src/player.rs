@@ -201,7 +201,9 @@ impl Player {
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
             Event::Broken => self.broken(now_ms, playlist, shell),
             Event::Unsupported => self.fatal("codecs not supported", shell),
-            Event::Ended => self.close(shell),
+            // A stream that declares its duration may seem to end before its list does.
+            Event::Ended if self.phase == Phase::Ended => self.close(shell),
+            Event::Ended => {}
         }
         self.drive(now_ms, playlist, shell)
     }
