@@ -7,13 +7,15 @@ use crate::playlist::{self, ByteRange, Summary};
 use crate::{Event, Resource, Severity, Shell};
 
 /// Taken for the target duration until a playlist told it, in seconds.
-const TARGET_DURATION_UNKNOWN_S: f64 = 3.0;
+const TARGET_DURATION_UNKNOWN_S: f64 = 2.0;
 /// A target duration above this is taken for this, so that no wait is unbounded.
 const TARGET_DURATION_S_MAX: u64 = 60;
 /// RFC 8216, section 6.3.3: not closer to the end of a live playlist.
 const HOLD_BACK_TD: f64 = 3.0;
-/// A request that takes longer is cancelled and counts as failed.
+/// A request that takes longer is cancelled and counts as failed. A link that is too slow for the stream would
+/// then never deliver anything, so a segment gets longer as long as the one before needed more than this.
 const TIMEOUT_TD: f64 = 1.5;
+const TIMEOUT_SLOW_TD: f64 = 2.5;
 /// The waits between tries double from here up to `BACKOFF_TD_MAX`.
 const BACKOFF_PLAYLIST_TD: f64 = 0.25;
 const BACKOFF_MEDIA_TD: f64 = 0.1;
@@ -114,6 +116,9 @@ pub struct Player {
     next_msn: u64,
     /// The next segment begins a run.
     begins_run: bool,
+    segment_began_ms: f64,
+    /// The last segment took longer than `TIMEOUT_TD`.
+    is_slow: bool,
 
     // The init.
     /// `Map::key` of the init that was requested last; zero for none.
@@ -163,6 +168,8 @@ impl Player {
             has_joined: false,
             next_msn: 0,
             begins_run: true,
+            segment_began_ms: 0.0,
+            is_slow: false,
             map_key: 0,
             codecs: Codecs::NONE,
             codecs_set: false,
@@ -195,7 +202,10 @@ impl Player {
                 self.codecs_set = false;
                 self.request(Resource::Init).state = State::Ready;
             }
-            Event::SegmentLoaded => self.request(Resource::Segment).state = State::Ready,
+            Event::SegmentLoaded => {
+                self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
+                self.request(Resource::Segment).state = State::Ready;
+            }
             Event::Failed(resource, status) => self.failed(resource, status, 1, now_ms, shell),
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
@@ -213,6 +223,7 @@ impl Player {
             let request = *self.request(resource);
             if request.state == State::Loading && request.at_ms <= now_ms {
                 shell.cancel(resource);
+                self.is_slow |= resource == Resource::Segment;
                 self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
             }
         }
@@ -262,7 +273,14 @@ impl Player {
         now_ms: f64,
         shell: &mut impl Shell,
     ) {
-        let at_ms = now_ms + TIMEOUT_TD * self.td_ms;
+        let mut timeout_td = TIMEOUT_TD;
+        if resource == Resource::Segment {
+            self.segment_began_ms = now_ms;
+            if self.is_slow {
+                timeout_td = TIMEOUT_SLOW_TD;
+            }
+        }
+        let at_ms = now_ms + timeout_td * self.td_ms;
         let request = self.request(resource);
         request.state = State::Loading;
         request.at_ms = at_ms;
