@@ -76,6 +76,8 @@ pub struct Player {
     next_msn: u64,
     /// The next segment begins a run.
     begins_run: bool,
+    /// Segments given up since the last append.
+    skips: u32,
     segment_began_ms: f64,
     /// The last segment took longer than `TIMEOUT_TD`.
     is_slow: bool,
@@ -128,6 +130,7 @@ impl Player {
             has_joined: false,
             next_msn: 0,
             begins_run: true,
+            skips: 0,
             segment_began_ms: 0.0,
             is_slow: false,
             map_key: 0,

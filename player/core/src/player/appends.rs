@@ -45,6 +45,7 @@ impl Player {
             Busy::Init => self.needs_init = false,
             Busy::Segment => {
                 self.has_media = true;
+                self.skips = 0;
                 let end_s = buffered_end_s(shell).unwrap_or(0.0);
                 if self.begins_run || end_s > self.end_before_append_s + EXTENDED_S_MIN {
                     self.begins_run = false;

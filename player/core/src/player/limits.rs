@@ -21,6 +21,8 @@ pub const INIT_TRIES_MAX: u32 = 8;
 /// Requests for one segment that fails for reasons that may pass, and for one that the server says is absent.
 pub const SEGMENT_TRIES_MAX: u32 = 6;
 pub const SEGMENT_ABSENT_TRIES_MAX: u32 = 4;
+/// Segments given up in a row, after which the stream is.
+pub const SKIPS_MAX: u32 = 10;
 /// A timeout costs more patience than a quick answer: two of them are enough.
 pub const TIMEOUT_TRIES: u32 = 3;
 /// A list whose sequence numbers went back may be an old one from a cache; it is a restart of the stream if

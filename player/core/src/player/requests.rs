@@ -66,7 +66,7 @@ impl Player {
             return;
         }
         if self.next_msn == self.refused_msn {
-            self.skip_segment(shell);
+            return self.skip_segment(shell);
         }
         let pick = playlist::pick(playlist, self.next_msn);
         self.has_all = self.end_list && pick.is_none();
@@ -195,5 +195,9 @@ impl Player {
         self.next_msn += 1;
         self.begins_run = true;
         shell.report(Severity::Warning, "segment skipped");
+        self.skips += 1;
+        if self.skips >= SKIPS_MAX {
+            self.fatal("segments lost", shell);
+        }
     }
 }
