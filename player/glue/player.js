@@ -5,7 +5,7 @@ const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
 const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
 
 // Plays the live HLS stream at `url` in a video element.
-// options.fetch: what is to be added to every fetch, for example {credentials: 'include'}.
+// options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
 // Dispatches `playererror` on the element, with detail {fatal, message}. Returns {stop()}.
 export function play(url, video, options) {
   const requests = [], bodies = [];
@@ -23,6 +23,9 @@ export function play(url, video, options) {
     new TextDecoder().decode(new Uint8Array(core.memory.buffer, pointer, length));
   const listen = (target, name, action) =>
     target.addEventListener(name, action, { signal: listeners.signal });
+  // Listeners of the page may call stop(), so they run when the core has returned.
+  const report = (fatal, message) =>
+    queueMicrotask(() => video.dispatchEvent(new CustomEvent('playererror', { detail: { fatal, message } })));
   const close = () => {
     core = 0;
     clearTimeout(timer);
@@ -44,11 +47,12 @@ export function play(url, video, options) {
     const request = (requests[resource] = new AbortController());
     let status = 0, body;
     try {
+      const { headers, ...rest } = options?.fetch ?? {};
       const response = await fetch(resource ? new URL(uri, base) : url, {
+        ...rest,
+        headers: length ? { ...headers, Range: `bytes=${offset}-${offset + length - 1}` } : headers,
         cache: 'no-store',
         signal: request.signal,
-        ...(length && { headers: { Range: `bytes=${offset}-${offset + length - 1}` } }),
-        ...options?.fetch,
       });
       if (response.ok) {
         body = await response.arrayBuffer();
@@ -107,10 +111,7 @@ export function play(url, video, options) {
     end: () => attempt(() => source.endOfStream()),
     rebuild: () => attach(),
     close,
-    report: (fatal, pointer, length) => {
-      const detail = { fatal: !!fatal, message: text(pointer, length) };
-      queueMicrotask(() => video.dispatchEvent(new CustomEvent('playererror', { detail })));
-    },
+    report: (fatal, pointer, length) => report(!!fatal, text(pointer, length)),
     playhead: () => video.currentTime,
     edge(index, which) {
       const ranges = video.buffered;
@@ -141,13 +142,14 @@ export function play(url, video, options) {
 
   attach();
   let stopped;
-  WebAssembly.instantiate(bytes, { g: imports }).then(({ instance }) => {
-    if (!stopped) {
+  WebAssembly.instantiate(bytes, { g: imports }).then(
+    ({ instance }) => {
+      if (stopped) return;
       core = instance.exports;
-      if (source.readyState == 'open') tell(OPENED);
-      else tell(WOKEN);
-    }
-  });
+      tell(source.readyState == 'open' ? OPENED : WOKEN);
+    },
+    () => stopped || (close(), report(true, 'WebAssembly not allowed')),
+  );
   return {
     stop() {
       if (stopped) return;

@@ -1,5 +1,4 @@
 //! The numbers and pointers behind the two exports, `room` and `event`.
-#![expect(unsafe_code, reason = "exports, imports and the linear memory are what this module is for")]
 
 use core::ptr::addr_of;
 use core::slice;
@@ -41,9 +40,10 @@ pub extern "C" fn room(resource: u32, bytes: usize) -> usize {
 pub extern "C" fn event(kind: u32, resource: u32, value: u32, now_ms: f64) -> f64 {
     // SAFETY: as above; `room` has reserved what is read here, and JavaScript has filled it.
     let (player, text, init) = unsafe {
+        let player = &raw mut PLAYER;
         let text = heap_base() as *const u8;
         (
-            &mut *(&raw mut PLAYER),
+            &mut *player,
             slice::from_raw_parts(text, TEXT_BYTES),
             slice::from_raw_parts(text.add(TEXT_BYTES), if resource == 1 { value as usize } else { 0 }),
         )

@@ -55,11 +55,24 @@ pub fn build(root: &Path, target: &Path) -> anyhow::Result<Sizes> {
 fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
-        .args(["build", "--quiet", "--profile", "player", "--target", WASM_TARGET, "--package", "segproof-player"])
+        .args([
+            "build",
+            "--quiet",
+            "--profile",
+            "player",
+            "--target",
+            WASM_TARGET,
+            "--package",
+            "segproof-player",
+        ])
         .arg("--target-dir")
         .arg(target)
-        // 8 KiB of stack instead of 1 MiB: one page of memory holds everything.
-        .env("RUSTFLAGS", "-C link-arg=-zstack-size=8192 -C link-arg=--no-entry")
+        // 8 KiB of stack instead of 1 MiB: one page of memory holds everything. Addresses that the linker fills
+        // in would otherwise keep the room for the largest one.
+        .env(
+            "RUSTFLAGS",
+            "-C link-arg=-zstack-size=8192 -C link-arg=--no-entry -C link-arg=--compress-relocations",
+        )
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
         .context("starting cargo")?;

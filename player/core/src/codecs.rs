@@ -6,6 +6,28 @@
 /// The longest codecs string that is kept; two tracks need about half of it.
 pub const CODECS_BYTES_MAX: usize = 96;
 
+// Box types as numbers, because comparing them letter by letter is half a kilobyte of wasm more.
+const MOOV: u32 = kind(b"moov");
+const TRAK: u32 = kind(b"trak");
+const MDIA: u32 = kind(b"mdia");
+const MINF: u32 = kind(b"minf");
+const STBL: u32 = kind(b"stbl");
+const STSD: u32 = kind(b"stsd");
+const MP4A: u32 = kind(b"mp4a");
+const OPUS: u32 = kind(b"Opus");
+const FLAC: u32 = kind(b"fLaC");
+const AC_3: u32 = kind(b"ac-3");
+const EC_3: u32 = kind(b"ec-3");
+const AVCC: u32 = kind(b"avcC");
+const ESDS: u32 = kind(b"esds");
+const HVCC: u32 = kind(b"hvcC");
+const AV1C: u32 = kind(b"av1C");
+const VPCC: u32 = kind(b"vpcC");
+
+const fn kind(letters: &[u8; 4]) -> u32 {
+    u32::from_be_bytes(*letters)
+}
+
 /// A comma-separated list of codecs, one per track.
 #[derive(Debug, Clone, Copy)]
 pub struct Codecs {
@@ -30,10 +52,10 @@ impl Codecs {
 
     fn containers(&mut self, boxes: &[u8]) {
         for (kind, body) in Boxes(boxes) {
-            match &kind {
-                b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => self.containers(body),
+            match kind {
+                MOOV | TRAK | MDIA | MINF | STBL => self.containers(body),
                 // version, flags and the number of entries come first.
-                b"stsd" => self.entries(body.get(8..).unwrap_or(&[])),
+                STSD => self.entries(body.get(8..).unwrap_or(&[])),
                 _ => {}
             }
         }
@@ -45,21 +67,22 @@ impl Codecs {
                 self.push(b',');
             }
             // Browsers know `opus` and `flac` in lower case only; the others are in lower case already.
-            self.text(&kind.map(|byte| byte.to_ascii_lowercase()));
+            for byte in kind.to_be_bytes() {
+                self.push(byte.to_ascii_lowercase());
+            }
             // What precedes the boxes in a visual and in an audio sample entry (ISO/IEC 14496-12, 12.1 and 12.2).
-            let header =
-                if matches!(&kind, b"mp4a" | b"Opus" | b"fLaC" | b"ac-3" | b"ec-3") { 28 } else { 78 };
+            let header = if matches!(kind, MP4A | OPUS | FLAC | AC_3 | EC_3) { 28 } else { 78 };
             for (config, body) in Boxes(body.get(header..).unwrap_or(&[])) {
-                match (&config, body) {
-                    (b"avcC", &[_, profile, constraints, level, ..]) => {
+                match (config, body) {
+                    (AVCC, &[_, profile, constraints, level, ..]) => {
                         self.push(b'.');
                         self.hex(profile);
                         self.hex(constraints);
                         self.hex(level);
                     }
-                    (b"esds", body) => self.esds(body),
-                    (b"hvcC", body) => self.hvcc(body),
-                    (b"av1C", &[_, profile_level, bits, ..]) => {
+                    (ESDS, body) => self.esds(body),
+                    (HVCC, body) => self.hvcc(body),
+                    (AV1C, &[_, profile_level, bits, ..]) => {
                         self.push(b'.');
                         self.decimal(profile_level >> 5, 1);
                         self.push(b'.');
@@ -69,7 +92,7 @@ impl Codecs {
                         // high_bitdepth and twelve_bit.
                         self.decimal(8 + ((bits >> 6) & 1) * 2 + ((bits >> 5) & 1) * 2, 2);
                     }
-                    (b"vpcC", &[_, _, _, _, profile, level, depth, ..]) => {
+                    (VPCC, &[_, _, _, _, profile, level, depth, ..]) => {
                         for number in [profile, level, depth >> 4] {
                             self.push(b'.');
                             self.decimal(number, 2);
@@ -119,33 +142,31 @@ impl Codecs {
     /// `.1.6.L93.B0`: profile, compatibility flags in reverse bit order, tier and level, constraint bytes
     /// without trailing zeros (ISO/IEC 14496-15, annex E).
     fn hvcc(&mut self, body: &[u8]) {
-        let &[_, profile, a, b, c, d, c1, c2, c3, c4, c5, c6, level, ..] = body else { return };
+        let [_, profile, rest @ ..] = body else { return };
+        let Some((&flags, rest)) = rest.split_first_chunk() else { return };
+        let Some((constraints, &[level, ..])) = rest.split_at_checked(6) else { return };
         self.push(b'.');
         if profile >> 6 != 0 {
             self.push(b'@' + (profile >> 6));
         }
         self.decimal(profile & 31, 1);
         self.push(b'.');
-        let flags = u32::from_be_bytes([a, b, c, d]).reverse_bits();
-        let mut digits = (32 - flags.leading_zeros()).div_ceil(4).max(1);
-        while digits > 0 {
-            digits -= 1;
-            self.hex_digit((flags >> (digits * 4)) as u8);
+        let flags = u32::from_be_bytes(flags).reverse_bits();
+        for digit in (0..8).rev() {
+            if digit == 0 || flags >> (digit * 4) != 0 {
+                self.hex_digit((flags >> (digit * 4)) as u8);
+            }
         }
         self.push(b'.');
         self.push(if profile & 0x20 != 0 { b'H' } else { b'L' });
         self.decimal(level, 1);
-        let mut constraints = u64::from_be_bytes([c1, c2, c3, c4, c5, c6, 0, 0]);
-        while constraints != 0 {
-            self.push(b'.');
-            self.hex((constraints >> 56) as u8);
-            constraints <<= 8;
+        let mut constraints = constraints;
+        while let [rest @ .., 0] = constraints {
+            constraints = rest;
         }
-    }
-
-    fn text(&mut self, text: &[u8]) {
-        for &byte in text {
-            self.push(byte);
+        for &byte in constraints {
+            self.push(b'.');
+            self.hex(byte);
         }
     }
 
@@ -186,14 +207,15 @@ impl Codecs {
 struct Boxes<'a>(&'a [u8]);
 
 impl<'a> Iterator for Boxes<'a> {
-    type Item = ([u8; 4], &'a [u8]);
+    type Item = (u32, &'a [u8]);
 
     #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
-        let &[s1, s2, s3, s4, k1, k2, k3, k4, ..] = self.0 else { return None };
-        let size = u32::from_be_bytes([s1, s2, s3, s4]) as usize;
+        let (&size, rest) = self.0.split_first_chunk()?;
+        let (&kind, _) = rest.split_first_chunk()?;
+        let size = u32::from_be_bytes(size) as usize;
         let (whole, rest) = self.0.split_at_checked(size)?;
         self.0 = rest;
-        Some(([k1, k2, k3, k4], whole.get(8..)?))
+        Some((u32::from_be_bytes(kind), whole.get(8..)?))
     }
 }

@@ -1,55 +1,17 @@
 //! The state machine.
 //!
-//! Reading order: `handle` and `drive`, then requests, the answers to them, appends, the playhead.
+//! Reading order: `handle` and `drive` here, then requests and the answers to them, appends, the playhead.
+
+mod appends;
+mod limits;
+mod playhead;
+mod requests;
 
 use crate::codecs::Codecs;
-use crate::playlist::{self, ByteRange, Summary};
+use crate::playlist::ByteRange;
 use crate::{Event, Resource, Severity, Shell};
-
-/// Taken for the target duration until a playlist told it, in seconds.
-const TARGET_DURATION_UNKNOWN_S: f64 = 3.0;
-/// A target duration above this is taken for this, so that no wait is unbounded.
-const TARGET_DURATION_S_MAX: u64 = 60;
-/// RFC 8216, section 6.3.3: not closer to the end of a live playlist.
-const HOLD_BACK_TD: f64 = 3.0;
-/// A request that takes longer is cancelled and counts as failed.
-const TIMEOUT_TD: f64 = 1.5;
-/// The waits between tries double from here up to `BACKOFF_TD_MAX`.
-const BACKOFF_PLAYLIST_TD: f64 = 0.25;
-const BACKOFF_MEDIA_TD: f64 = 0.1;
-const BACKOFF_TD_MAX: f64 = 1.0;
-/// A playlist that has failed for longer than this is lost.
-const PLAYLIST_LOST_TD: f64 = 10.0;
-/// Requests for one init.
-const INIT_TRIES_MAX: u32 = 8;
-/// Requests for one segment that fails for reasons that may pass, and for one that the server says is absent.
-const SEGMENT_TRIES_MAX: u32 = 6;
-const SEGMENT_ABSENT_TRIES_MAX: u32 = 4;
-/// A timeout costs more patience than a quick answer: two of them are enough.
-const TIMEOUT_TRIES: u32 = 3;
-/// A list whose sequence numbers went back may be an old one from a cache; it is a restart of the stream if
-/// that many answers in a row say so, or at once if it ends that far before what was listed.
-const RESTART_ANSWERS: u32 = 3;
-const RESTART_MSN_GAP: u64 = 16;
-/// Nothing is requested while this much is buffered ahead of the playhead, in seconds.
-const AHEAD_S_MAX: f64 = 60.0;
-/// Media behind the playhead is removed down to `BEHIND_S_KEPT` once there are `BEHIND_S_MAX` of it.
-const BEHIND_S_MAX: f64 = 40.0;
-const BEHIND_S_KEPT: f64 = 30.0;
-/// What a full SourceBuffer leaves behind the playhead, in seconds, and when the append is tried again.
-const BEHIND_FULL_S_KEPT: f64 = 2.0;
-const FULL_RETRY_TD: f64 = 0.5;
-/// How often a stuck playhead is looked for.
-const TICK_TD: f64 = 0.25;
-/// A playhead that starves this close to the end of a range has played it, in seconds.
-const RANGE_END_S: f64 = 0.3;
-/// How far into a range a jump lands: exactly its start may be rounded to before it.
-const JUMP_INTO_S: f64 = 0.01;
-/// An append that extends the buffer by less has put its media elsewhere, in seconds.
-const EXTENDED_S_MIN: f64 = 0.02;
-/// Lost MediaSources within `REBUILDS_TD` of each other.
-const REBUILDS_MAX: u32 = 4;
-const REBUILDS_TD: f64 = 10.0;
+use limits::*;
+use playhead::unstick;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -114,6 +76,11 @@ pub struct Player {
     next_msn: u64,
     /// The next segment begins a run.
     begins_run: bool,
+    /// Segments given up since the last append.
+    skips: u32,
+    segment_began_ms: f64,
+    /// The last segment took longer than `TIMEOUT_TD`.
+    is_slow: bool,
 
     // The init.
     /// `Map::key` of the init that was requested last; zero for none.
@@ -163,6 +130,9 @@ impl Player {
             has_joined: false,
             next_msn: 0,
             begins_run: true,
+            skips: 0,
+            segment_began_ms: 0.0,
+            is_slow: false,
             map_key: 0,
             codecs: Codecs::NONE,
             codecs_set: false,
@@ -195,13 +165,18 @@ impl Player {
                 self.codecs_set = false;
                 self.request(Resource::Init).state = State::Ready;
             }
-            Event::SegmentLoaded => self.request(Resource::Segment).state = State::Ready,
+            Event::SegmentLoaded => {
+                self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
+                self.request(Resource::Segment).state = State::Ready;
+            }
             Event::Failed(resource, status) => self.failed(resource, status, 1, now_ms, shell),
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
             Event::Broken => self.broken(now_ms, playlist, shell),
             Event::Unsupported => self.fatal("codecs not supported", shell),
-            Event::Ended => self.close(shell),
+            // A stream that declares its duration may seem to end before its list does.
+            Event::Ended if self.phase == Phase::Ended => self.close(shell),
+            Event::Ended => {}
         }
         self.drive(now_ms, playlist, shell)
     }
@@ -211,6 +186,7 @@ impl Player {
             let request = *self.request(resource);
             if request.state == State::Loading && request.at_ms <= now_ms {
                 shell.cancel(resource);
+                self.is_slow |= resource == Resource::Segment;
                 self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
             }
         }
@@ -230,285 +206,6 @@ impl Player {
             unstick(shell);
         }
         self.wake_at(now_ms)
-    }
-
-    // Requests.
-
-    fn request(&mut self, resource: Resource) -> &mut Request {
-        let [playlist, init, segment] = &mut self.requests;
-        match resource {
-            Resource::Playlist => playlist,
-            Resource::Init => init,
-            Resource::Segment => segment,
-        }
-    }
-
-    fn is_due(&mut self, resource: Resource, now_ms: f64) -> bool {
-        let request = self.request(resource);
-        match request.state {
-            State::Idle => true,
-            State::Waiting => request.at_ms <= now_ms,
-            State::Loading | State::Ready => false,
-        }
-    }
-
-    fn load(
-        &mut self,
-        resource: Resource,
-        uri: &[u8],
-        range: ByteRange,
-        now_ms: f64,
-        shell: &mut impl Shell,
-    ) {
-        let at_ms = now_ms + TIMEOUT_TD * self.td_ms;
-        let request = self.request(resource);
-        request.state = State::Loading;
-        request.at_ms = at_ms;
-        shell.load(resource, uri, range);
-    }
-
-    fn cancel(&mut self, resource: Resource, shell: &mut impl Shell) {
-        let request = self.request(resource);
-        if request.state == State::Loading {
-            shell.cancel(resource);
-        }
-        *request = Request { state: State::Idle, at_ms: 0.0, failures: 0 };
-    }
-
-    /// Requests the next segment, and the init along with it where one is needed.
-    fn request_media(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) {
-        let init_due = self.needs_init && self.is_due(Resource::Init, now_ms);
-        let segment = *self.request(Resource::Segment);
-        if !(self.is_due(Resource::Segment, now_ms) || (init_due && segment.state != State::Idle)) {
-            return;
-        }
-        if segment.state == State::Idle && ahead_s(shell) > AHEAD_S_MAX {
-            return;
-        }
-        if self.next_msn == self.refused_msn {
-            self.skip_segment(shell);
-        }
-        let pick = playlist::pick(playlist, self.next_msn);
-        self.has_all = self.end_list && pick.is_none();
-        let Some(pick) = pick else { return };
-        if segment.state == State::Idle || pick.msn != self.next_msn {
-            self.cancel(Resource::Segment, shell);
-            if pick.msn != self.next_msn {
-                self.begins_run = true;
-                self.next_msn = pick.msn;
-            }
-            self.begins_run |= pick.discontinuity;
-            let map_key = pick.map.key();
-            // A discontinuity that states its EXT-X-MAP anew is an encoder that may have written other bytes
-            // under the same name; one that doesn't is served from the bytes that are here.
-            if map_key != self.map_key || (pick.discontinuity && pick.map_stated) {
-                self.cancel(Resource::Init, shell);
-                self.map_key = map_key;
-                self.needs_init = true;
-            }
-            self.needs_init |= pick.discontinuity;
-        }
-        if self.needs_init && self.is_due(Resource::Init, now_ms) {
-            if pick.map.uri.is_empty() {
-                return self.fatal("no EXT-X-MAP", shell);
-            }
-            self.load(Resource::Init, pick.map.uri, pick.map.range, now_ms, shell);
-        }
-        if self.is_due(Resource::Segment, now_ms) {
-            self.load(Resource::Segment, pick.uri, pick.range, now_ms, shell);
-        }
-    }
-
-    // Answers.
-
-    fn playlist_loaded(&mut self, now_ms: f64, text: &[u8], shell: &mut impl Shell) {
-        let summary = Summary::read(text);
-        self.is_listed = summary.is_some();
-        let Some(summary) = summary else { return self.failed(Resource::Playlist, 0, 1, now_ms, shell) };
-        self.td_ms = summary.target_duration_s.min(TARGET_DURATION_S_MAX) as f64 * 1000.0;
-        self.end_list = summary.end_list;
-        self.failing_since_ms = f64::NAN;
-
-        // RFC 8216, section 6.3.4: counted from the beginning of the last request.
-        let text_hash = playlist::hash(text);
-        let wait_td = if text_hash == self.text_hash { 0.5 } else { 1.0 };
-        self.text_hash = text_hash;
-        let at_ms = self.load_began_ms + wait_td * self.td_ms;
-        *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
-
-        if summary.end_msn == summary.first_msn {
-            return;
-        }
-        if self.has_joined && summary.end_msn < self.end_msn {
-            self.rollbacks += 1;
-            let is_far = summary.end_msn + RESTART_MSN_GAP < self.first_msn;
-            if self.rollbacks < RESTART_ANSWERS && !is_far && summary.map_key == self.map_key {
-                return;
-            }
-            // A new stream under the old name, and an init whose bytes may be others.
-            self.cancel(Resource::Segment, shell);
-            self.map_key = 0;
-            self.begins_run = true;
-            self.needs_init = true;
-            self.has_joined = false;
-        }
-        self.rollbacks = 0;
-        self.first_msn = summary.first_msn;
-        self.end_msn = summary.end_msn;
-        if !self.has_joined {
-            self.has_joined = true;
-            self.next_msn = if summary.end_list {
-                summary.first_msn
-            } else {
-                playlist::segment_before_end(text, &summary, HOLD_BACK_TD * self.td_ms / 1000.0)
-            };
-        }
-    }
-
-    fn failed(&mut self, resource: Resource, status: u16, weight: u32, now_ms: f64, shell: &mut impl Shell) {
-        let td_ms = self.td_ms;
-        let mut wait_td = if resource == Resource::Playlist { BACKOFF_PLAYLIST_TD } else { BACKOFF_MEDIA_TD };
-        let request = self.request(resource);
-        for _ in 0..request.failures.min(SEGMENT_TRIES_MAX) {
-            wait_td *= 2.0;
-        }
-        request.state = State::Waiting;
-        request.at_ms = now_ms + wait_td.min(BACKOFF_TD_MAX) * td_ms;
-        request.failures += weight;
-        let failures = request.failures;
-        match resource {
-            Resource::Playlist if matches!(status, 404 | 410) => {
-                if self.has_media {
-                    self.end(shell);
-                } else {
-                    self.fatal("playlist not found", shell);
-                }
-            }
-            Resource::Playlist => {
-                if self.failing_since_ms.is_nan() {
-                    self.failing_since_ms = now_ms;
-                }
-                if now_ms - self.failing_since_ms > PLAYLIST_LOST_TD * td_ms {
-                    self.fatal("playlist lost", shell);
-                }
-            }
-            Resource::Init => {
-                if failures >= INIT_TRIES_MAX {
-                    self.fatal("init lost", shell);
-                }
-            }
-            Resource::Segment => {
-                let is_absent = matches!(status, 400..500) && !matches!(status, 408 | 429);
-                if failures >= if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX } {
-                    self.skip_segment(shell);
-                }
-            }
-        }
-    }
-
-    fn skip_segment(&mut self, shell: &mut impl Shell) {
-        self.cancel(Resource::Segment, shell);
-        self.next_msn += 1;
-        self.begins_run = true;
-        shell.report(Severity::Warning, "segment skipped");
-    }
-
-    // Appends.
-
-    fn feed(&mut self, now_ms: f64, shell: &mut impl Shell) {
-        let segment = *self.request(Resource::Segment);
-        match self.phase {
-            Phase::Ending => return self.end_of_stream(shell),
-            Phase::Playing => {}
-            Phase::Ended | Phase::Closed => return,
-        }
-        if now_ms < self.full_until_ms {
-            return;
-        }
-        if self.needs_init {
-            if self.request(Resource::Init).state == State::Ready {
-                if !self.codecs_set {
-                    self.codecs_set = true;
-                    shell.set_codecs(self.codecs.as_bytes());
-                }
-                self.busy = Busy::Init;
-                shell.append(Resource::Init, None);
-            }
-        } else if segment.state == State::Ready {
-            self.busy = Busy::Segment;
-            self.end_before_append_s = buffered_end_s(shell).unwrap_or(shell.playhead_s());
-            let run_start_s = self.begins_run.then_some(self.end_before_append_s);
-            shell.append(Resource::Segment, run_start_s);
-        } else if let Some((start_s, _)) = shell.buffered_s(0)
-            && shell.playhead_s() - start_s > BEHIND_S_MAX
-        {
-            self.remove_before(shell.playhead_s() - BEHIND_S_KEPT, shell);
-        } else if self.has_all {
-            self.end_of_stream(shell);
-        }
-    }
-
-    fn updated(&mut self, shell: &mut impl Shell) {
-        match self.busy {
-            Busy::Init => self.needs_init = false,
-            Busy::Segment => {
-                self.has_media = true;
-                let end_s = buffered_end_s(shell).unwrap_or(0.0);
-                if self.begins_run || end_s > self.end_before_append_s + EXTENDED_S_MIN {
-                    self.begins_run = false;
-                    self.next_msn += 1;
-                    self.cancel(Resource::Segment, shell);
-                } else {
-                    self.begins_run = true;
-                }
-            }
-            Busy::Idle | Busy::Removal => {}
-        }
-        self.busy = Busy::Idle;
-    }
-
-    fn quota_exceeded(&mut self, now_ms: f64, shell: &mut impl Shell) {
-        self.busy = Busy::Idle;
-        self.full_until_ms = now_ms + FULL_RETRY_TD * self.td_ms;
-        let end_s = shell.playhead_s() - BEHIND_FULL_S_KEPT;
-        if shell.buffered_s(0).is_some_and(|(start_s, _)| start_s < end_s) {
-            self.remove_before(end_s, shell);
-        }
-    }
-
-    fn remove_before(&mut self, end_s: f64, shell: &mut impl Shell) {
-        self.busy = Busy::Removal;
-        shell.remove_before(end_s);
-    }
-
-    /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on behind
-    /// the segment that was being shown. A segment whose append did this gets one more chance with fresh bytes.
-    fn broken(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) {
-        if now_ms - self.rebuilt_ms > REBUILDS_TD * self.td_ms {
-            self.rebuilds = 0;
-        }
-        self.rebuilt_ms = now_ms;
-        self.rebuilds += 1;
-        if self.phase != Phase::Playing || self.rebuilds > REBUILDS_MAX {
-            shell.report(Severity::Fatal, "media error");
-            return self.close(shell);
-        }
-        shell.report(Severity::Warning, "media error");
-        match self.busy {
-            Busy::Init => self.failed(Resource::Init, 0, 1, now_ms, shell),
-            Busy::Segment if self.suspect_msn == self.next_msn => self.refused_msn = self.next_msn,
-            Busy::Segment => self.suspect_msn = self.next_msn,
-            Busy::Idle | Busy::Removal => {}
-        }
-        let lost_s = buffered_end_s(shell).map_or(0.0, |end_s| end_s - shell.playhead_s());
-        self.next_msn = playlist::segment_within(playlist, self.next_msn, lost_s);
-        self.cancel(Resource::Segment, shell);
-        self.begins_run = true;
-        self.needs_init = true;
-        self.codecs_set = false;
-        self.is_open = false;
-        self.busy = Busy::Idle;
-        shell.rebuild();
     }
 
     // The end.
@@ -555,45 +252,5 @@ impl Player {
             }
         }
         at_ms
-    }
-}
-
-// The playhead.
-
-fn buffered_end_s(shell: &impl Shell) -> Option<f64> {
-    let mut end_s = None;
-    let mut index = 0;
-    while let Some((_, range_end_s)) = shell.buffered_s(index) {
-        end_s = Some(range_end_s);
-        index += 1;
-    }
-    end_s
-}
-
-/// How long the playhead could go on without a hole.
-fn ahead_s(shell: &impl Shell) -> f64 {
-    let playhead_s = shell.playhead_s();
-    let mut index = 0;
-    while let Some((start_s, end_s)) = shell.buffered_s(index) {
-        if start_s <= playhead_s && playhead_s < end_s {
-            return end_s - playhead_s;
-        }
-        index += 1;
-    }
-    0.0
-}
-
-/// Moves a playhead that stands before a hole, or in one, to the next range.
-fn unstick(shell: &mut impl Shell) {
-    if !shell.is_starving() || ahead_s(shell) > RANGE_END_S {
-        return;
-    }
-    let playhead_s = shell.playhead_s();
-    let mut index = 0;
-    while let Some((start_s, _)) = shell.buffered_s(index) {
-        if start_s > playhead_s {
-            return shell.seek(start_s + JUMP_INTO_S);
-        }
-        index += 1;
     }
 }

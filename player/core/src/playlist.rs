@@ -38,12 +38,13 @@ pub struct Segment<'a> {
     pub gap: bool,
 }
 
-/// A Media Playlist being read: an iterator over its segments. The header fields hold what has been read so
-/// far; they are complete once the iterator is exhausted.
+/// A Media Playlist being read, segment by segment: see [`Playlist::advance`]. The header fields hold what has
+/// been read so far; they are complete once there are no more segments.
 #[derive(Debug, Clone)]
 pub struct Playlist<'a> {
     rest: &'a [u8],
-    segment: Segment<'a>,
+    /// The segment that has been read last.
+    pub segment: Segment<'a>,
     /// Where a BYTERANGE without an offset begins.
     range_end: u64,
     /// Seconds; zero until the tag has been read.
@@ -60,8 +61,6 @@ pub struct Summary {
     pub first_msn: u64,
     /// One more than the number of the last segment; equal to `first_msn` if nothing is listed.
     pub end_msn: u64,
-    /// The sum of the segment durations.
-    pub duration_s: f64,
     /// `Map::key` of the last segment.
     pub map_key: u32,
 }
@@ -83,6 +82,38 @@ impl<'a> Playlist<'a> {
             gap: false,
         };
         Playlist { rest, segment, range_end: 0, target_duration_s: 0, end_list: false }
+    }
+
+    /// Reads on to the next segment; false at the end of the list. Not an iterator, so that the segment need
+    /// not be copied: that is a tenth of the player.
+    #[inline(never)]
+    pub fn advance(&mut self) -> bool {
+        let segment = &mut self.segment;
+        self.range_end = segment.range.offset + segment.range.length;
+        segment.range = ByteRange::WHOLE;
+        segment.map_stated = false;
+        segment.discontinuity = false;
+        segment.gap = false;
+        if !segment.uri.is_empty() {
+            segment.uri = &[];
+            segment.msn += 1;
+        }
+        while !self.rest.is_empty() {
+            let (mut line, rest) = cut(self.rest, b'\n');
+            self.rest = rest;
+            while let [start @ .., b'\r' | b' ' | b'\t'] = line {
+                line = start;
+            }
+            match line {
+                [] => {}
+                [b'#', ..] => self.tag(line),
+                _ => {
+                    self.segment.uri = line;
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn tag(&mut self, line: &'a [u8]) {
@@ -111,40 +142,6 @@ impl<'a> Playlist<'a> {
     }
 }
 
-impl<'a> Iterator for Playlist<'a> {
-    type Item = Segment<'a>;
-
-    // One copy of the parser is enough, however many loops read with it.
-    #[inline(never)]
-    fn next(&mut self) -> Option<Segment<'a>> {
-        while !self.rest.is_empty() {
-            let (mut line, rest) = cut(self.rest, b'\n');
-            self.rest = rest;
-            while let [start @ .., b'\r' | b' ' | b'\t'] = line {
-                line = start;
-            }
-            match line.first() {
-                None => {}
-                Some(b'#') => self.tag(line),
-                Some(_) => {
-                    let segment = Segment { uri: line, ..self.segment };
-                    self.range_end = segment.range.offset + segment.range.length;
-                    self.segment = Segment {
-                        msn: segment.msn + 1,
-                        range: ByteRange::WHOLE,
-                        map_stated: false,
-                        discontinuity: false,
-                        gap: false,
-                        ..segment
-                    };
-                    return Some(segment);
-                }
-            }
-        }
-        None
-    }
-}
-
 impl Map<'_> {
     /// What makes two EXT-X-MAP tags the same section: the URI and the byte range. Never zero.
     pub fn key(&self) -> u32 {
@@ -160,10 +157,8 @@ impl Summary {
     /// (RFC 8216, sections 4.3.1.1 and 4.3.3.1).
     pub fn read(text: &[u8]) -> Option<Summary> {
         let mut playlist = Playlist::read(text);
-        let mut duration_s = 0.0;
         let mut count = 0;
-        for segment in &mut playlist {
-            duration_s += segment.duration_s;
+        while playlist.advance() {
             count += 1;
         }
         let end_msn = playlist.segment.msn;
@@ -172,7 +167,6 @@ impl Summary {
             end_list: playlist.end_list,
             first_msn: end_msn - count,
             end_msn,
-            duration_s,
             map_key: playlist.segment.map.key(),
         })
     }
@@ -181,46 +175,40 @@ impl Summary {
 /// The first segment that can be had at or after `msn`, with the marks of the absent ones before it: a
 /// discontinuity stays one even if the segment that carried it is a gap.
 pub fn pick(text: &[u8], msn: u64) -> Option<Segment<'_>> {
+    let mut playlist = Playlist::read(text);
     let mut discontinuity = false;
     let mut map_stated = false;
-    for segment in Playlist::read(text) {
+    while playlist.advance() {
+        let segment = &playlist.segment;
         if segment.msn >= msn {
             discontinuity |= segment.discontinuity;
             map_stated |= segment.map_stated;
             if !segment.gap {
-                return Some(Segment { discontinuity, map_stated, ..segment });
+                return Some(Segment { discontinuity, map_stated, ..playlist.segment });
             }
         }
     }
     None
 }
 
-/// The last segment that begins at least `distance_s` before the end of the list, else the first one; `None`
-/// for an empty list.
-pub fn segment_before_end(text: &[u8], summary: &Summary, distance_s: f64) -> u64 {
-    let mut remaining_s = summary.duration_s;
-    let mut msn = summary.first_msn;
-    for segment in Playlist::read(text) {
-        // Sums of decimal fractions are inexact; a microsecond is no distance.
-        if remaining_s + 1e-6 >= distance_s {
-            msn = segment.msn;
+/// The last of the segments from which on there are at least `distance_s` seconds up to `end_msn`.
+pub fn segment_before(text: &[u8], end_msn: u64, distance_s: f64) -> Option<u64> {
+    // The distance is asked from the end, and the list is read from its start: hence two passes.
+    let mut duration_s = 0.0;
+    let mut found = None;
+    for is_measured in [false, true] {
+        let mut playlist = Playlist::read(text);
+        let mut at_s = 0.0;
+        while playlist.advance() && playlist.segment.msn < end_msn {
+            // Sums of decimal fractions are inexact; a microsecond is no distance.
+            if is_measured && duration_s - at_s + 1e-6 >= distance_s {
+                found = Some(playlist.segment.msn);
+            }
+            at_s += playlist.segment.duration_s;
         }
-        remaining_s -= segment.duration_s;
+        duration_s = at_s;
     }
-    msn
-}
-
-/// The first segment before `msn` from which on there are at most `duration_s` seconds up to `msn`.
-pub fn segment_within(text: &[u8], msn: u64, duration_s: f64) -> u64 {
-    let before = || Playlist::read(text).take_while(|segment| segment.msn < msn);
-    let mut remaining_s: f64 = before().map(|segment| segment.duration_s).sum();
-    for segment in before() {
-        if remaining_s <= duration_s {
-            return segment.msn;
-        }
-        remaining_s -= segment.duration_s;
-    }
-    msn
+    found
 }
 
 /// FNV-1a.

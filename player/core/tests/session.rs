@@ -135,6 +135,32 @@ fn skips_a_segment_that_stays_away() {
     }
 }
 
+/// Goal: a link at half the bitrate shows what it can. Method: every segment takes two target durations.
+#[test]
+fn a_slow_link_still_delivers() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" | "init.mp4" => plain(uri, now_ms),
+        _ => Answer::Body(String::new(), 4_200),
+    });
+    world.run(60_000);
+    assert!(world.appended.len() >= 12, "{:?}", world.appended);
+    assert!(msns(&world).is_sorted());
+}
+
+#[test]
+fn segments_lost_for_good_are_fatal_once() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" | "init.mp4" => plain(uri, now_ms),
+        _ if now_ms < 5_000 => plain(uri, now_ms),
+        _ => Answer::Status(403, 20),
+    });
+    world.run(60_000);
+    let fatal: Vec<_> = world.reports.iter().filter(|(severity, _)| *severity == Severity::Fatal).collect();
+    assert_eq!(fatal, [&(Severity::Fatal, "segments lost".to_string())]);
+    assert!(world.is_ended && world.is_closed);
+    assert!(world.request_times.last().unwrap().1 < 30_000);
+}
+
 #[test]
 fn a_retry_uses_the_newest_uri() {
     let mut world = World::new(|uri, _, now_ms| match uri {

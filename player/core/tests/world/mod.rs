@@ -19,6 +19,12 @@ pub enum Answer {
 /// What the server answers: the URI (empty for the playlist), which request for it (from 1), and the time.
 pub type Server = Box<dyn FnMut(&str, u32, u64) -> Answer>;
 
+/// Answers an append with this instead of doing it; asked with the URI and the time.
+pub type Refusal = Box<dyn FnMut(&str, u64) -> Option<Event<'static>>>;
+
+/// Where the media of a URI lies on its own clock, and how long it lasts, in seconds.
+pub type Media = Box<dyn Fn(&str) -> (f64, f64)>;
+
 enum Done {
     Answer(Resource, Answer),
     Update,
@@ -40,10 +46,8 @@ pub struct World {
     pub is_paused: bool,
     pub playhead_s: f64,
     pub buffered: Vec<(f64, f64)>,
-    /// Appends that are answered with this instead of being done; the key is the segment's URI.
-    pub refuse: Box<dyn FnMut(&str, u64) -> Option<Event<'static>>>,
-    /// Where the media of a segment lies on its own clock, in seconds, and its duration.
-    pub media: Box<dyn Fn(&str) -> (f64, f64)>,
+    pub refuse: Refusal,
+    pub media: Media,
     pub appended: Vec<String>,
     init_appended: bool,
     offset_s: f64,

@@ -1,0 +1,50 @@
+//! Every wait, count and distance of the player. `_TD` is in target durations, `_S` in seconds.
+
+/// Taken for the target duration until a playlist told it, in seconds.
+pub const TARGET_DURATION_UNKNOWN_S: f64 = 2.0;
+/// A target duration above this is taken for this, so that no wait is unbounded.
+pub const TARGET_DURATION_S_MAX: u64 = 60;
+/// RFC 8216, section 6.3.3: not closer to the end of a live playlist.
+pub const HOLD_BACK_TD: f64 = 3.0;
+/// A request that takes longer is cancelled and counts as failed. A link that is too slow for the stream would
+/// then never deliver anything, so a segment gets longer as long as the one before needed more than this.
+pub const TIMEOUT_TD: f64 = 1.5;
+pub const TIMEOUT_SLOW_TD: f64 = 2.5;
+/// The waits between tries double from here up to `BACKOFF_TD_MAX`.
+pub const BACKOFF_PLAYLIST_TD: f64 = 0.25;
+pub const BACKOFF_MEDIA_TD: f64 = 0.1;
+pub const BACKOFF_TD_MAX: f64 = 1.0;
+/// A playlist that has failed for longer than this is lost.
+pub const PLAYLIST_LOST_TD: f64 = 10.0;
+/// Requests for one init.
+pub const INIT_TRIES_MAX: u32 = 8;
+/// Requests for one segment that fails for reasons that may pass, and for one that the server says is absent.
+pub const SEGMENT_TRIES_MAX: u32 = 6;
+pub const SEGMENT_ABSENT_TRIES_MAX: u32 = 4;
+/// Segments given up in a row, after which the stream is.
+pub const SKIPS_MAX: u32 = 10;
+/// A timeout costs more patience than a quick answer: two of them are enough.
+pub const TIMEOUT_TRIES: u32 = 3;
+/// A list whose sequence numbers went back may be an old one from a cache; it is a restart of the stream if
+/// that many answers in a row say so, or at once if it ends that far before what was listed.
+pub const RESTART_ANSWERS: u32 = 3;
+pub const RESTART_MSN_GAP: u64 = 16;
+/// Nothing is requested while this much is buffered ahead of the playhead, in seconds.
+pub const AHEAD_S_MAX: f64 = 60.0;
+/// Media behind the playhead is removed down to `BEHIND_S_KEPT` once there are `BEHIND_S_MAX` of it.
+pub const BEHIND_S_MAX: f64 = 40.0;
+pub const BEHIND_S_KEPT: f64 = 30.0;
+/// What a full SourceBuffer leaves behind the playhead, in seconds, and when the append is tried again.
+pub const BEHIND_FULL_S_KEPT: f64 = 2.0;
+pub const FULL_RETRY_TD: f64 = 0.5;
+/// How often a stuck playhead is looked for.
+pub const TICK_TD: f64 = 0.25;
+/// A playhead that starves this close to the end of a range has played it, in seconds.
+pub const RANGE_END_S: f64 = 0.3;
+/// How far into a range a jump lands: exactly its start may be rounded to before it.
+pub const JUMP_INTO_S: f64 = 0.01;
+/// An append that extends the buffer by less has put its media elsewhere, in seconds.
+pub const EXTENDED_S_MIN: f64 = 0.02;
+/// Lost MediaSources within `REBUILDS_TD` of each other.
+pub const REBUILDS_MAX: u32 = 4;
+pub const REBUILDS_TD: f64 = 10.0;
