@@ -79,7 +79,7 @@ fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
     if !status.success() {
         bail!("building the player's wasm failed; if the target is missing: rustup target add {WASM_TARGET}");
     }
-    let path = target.join(WASM_TARGET).join("player/segproof_player.wasm");
+    let path = target.join(WASM_TARGET).join("shipped/segproof_player.wasm");
     fs::read(&path).with_context(|| format!("reading {}", path.display()))
 }
 
