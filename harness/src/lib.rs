@@ -1,3 +1,4 @@
 //! The suite's shell: everything that touches files, sockets, processes and browsers.
 
+pub mod engine;
 pub mod plan;
