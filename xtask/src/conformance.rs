@@ -245,6 +245,7 @@ impl Round<'_> {
             let found = collect::read(trial, &plan.out, &outputs, self.stop.asked());
             let report = self.finish(trial, found);
             collect::keep(&report, trial, &plan.out)?;
+            collect::keep_output(trial, &plan.out, &outputs)?;
             self.progress.say(&report);
             reports.push(report);
         }

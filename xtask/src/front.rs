@@ -27,7 +27,7 @@ use segproof_harness::engine::Window;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
 use ledger::Ledger;
 pub use ledger::sweep;
@@ -68,6 +68,10 @@ struct Shared {
     temporary: TempDir,
     sessions: Mutex<HashMap<String, Slot>>,
     opened: AtomicUsize,
+    /// Becomes true when no session may be opened any more.
+    closing: watch::Sender<bool>,
+    /// Held for reading by each New Session on its way.
+    openings: RwLock<()>,
     verdicts: mpsc::UnboundedSender<TrialReport>,
 }
 
@@ -97,6 +101,8 @@ impl Front {
             temporary,
             sessions: Mutex::default(),
             opened: AtomicUsize::new(0),
+            closing: watch::Sender::new(false),
+            openings: RwLock::default(),
             verdicts,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -117,8 +123,9 @@ impl Front {
     /// Ends every session, politely first, and stops listening.
     pub async fn close(self) {
         self.server.abort();
-        // No session can be opened from here on, and those that are being opened find the slots closed.
-        self.shared.slots.close();
+        // No session can be opened from here on, and those that are being opened are given up.
+        self.shared.closing.send_replace(true);
+        let _all_given_up = self.shared.openings.write().await;
         let open: Vec<String> = self.shared.lock_sessions().keys().cloned().collect();
         let closing = open.into_iter().map(|id| {
             let shared = Arc::clone(&self.shared);
@@ -159,12 +166,23 @@ impl Shared {
         self.lock_ledger().clear();
     }
 
+    /// Waits until the front is closed.
+    async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is ours, so it cannot be gone.
+        let _closing = closing.wait_for(|closing| *closing).await;
+    }
+
     fn find(&self, id: &str) -> Result<Arc<Session>, WireError> {
         match self.lock_sessions().get(id) {
             Some(Slot::Open(session)) => Ok(Arc::clone(session)),
             Some(Slot::Ended(why)) => Err(WireError::unknown(why.clone())),
             None => Err(WireError::no_such_session(id)),
         }
+    }
+
+    fn has_ended(&self, id: &str) -> bool {
+        matches!(self.lock_sessions().get(id), Some(Slot::Ended(_)))
     }
 
     /// Takes a session out of the table, once, and ends what it holds.
@@ -234,15 +252,33 @@ async fn command(
     request: Request,
 ) -> Result<Response, WireError> {
     let id = parts.get("id").map(String::as_str).unwrap_or_default();
-    let session = shared.find(id)?;
-    let is_delete = request.method() == Method::DELETE && !parts.contains_key("rest");
-    let answer = forward(&shared, &session, request);
-    if !is_delete {
-        return answer.await;
+    let session = shared.find(id);
+    if request.method() == Method::DELETE && !parts.contains_key("rest") {
+        return delete_session(&shared, id, session, request).await;
     }
-    let answer = tokio::time::timeout(DELETE_DEADLINE, answer).await;
+    forward(&shared, &*session?, request).await
+}
+
+/// Ends a session whatever its driver answers. One that has ended already is deleted with success: a client
+/// that sees its Delete Session fail may try again for minutes.
+async fn delete_session(
+    shared: &Shared,
+    id: &str,
+    session: Result<Arc<Session>, WireError>,
+    request: Request,
+) -> Result<Response, WireError> {
+    let deleted = || Json(json!({"value": null})).into_response();
+    let session = match session {
+        Ok(session) => session,
+        Err(_) if shared.has_ended(id) => return Ok(deleted()),
+        Err(error) => return Err(error),
+    };
+    let answer = tokio::time::timeout(DELETE_DEADLINE, forward(shared, &session, request)).await;
     shared.end_session(id, "the session was deleted", Manner::AtOnce).await;
-    answer.unwrap_or_else(|_| Err(WireError::unknown("the driver did not answer Delete Session".to_owned())))
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) | Err(_) => Ok(deleted()),
+    }
 }
 
 async fn forward(shared: &Shared, session: &Session, request: Request) -> Result<Response, WireError> {

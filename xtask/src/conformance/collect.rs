@@ -12,10 +12,7 @@ use crate::report;
 /// Reads a trial's report, or makes one that says what is missing.
 pub fn read(trial: &TrialPlan, out: &Path, outputs: &Outputs, interrupted: bool) -> TrialReport {
     let output = outputs.get(&trial.name()).map(String::as_str).unwrap_or_default();
-    let quoted = match last_lines(output, QUOTED_LINES) {
-        lines if lines.is_empty() => String::new(),
-        lines => format!("; its last lines: {}", lines.replace('\n', " | ")),
-    };
+    let quoted = quoted(output);
     let path = trial.dir(out).join(VERDICT_FILE);
     let reason = match std::fs::read(&path) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
@@ -29,6 +26,16 @@ pub fn read(trial: &TrialPlan, out: &Path, outputs: &Outputs, interrupted: bool)
         Err(_) => format!("no verdict: the trial process ended without one{quoted}"),
     };
     without_evidence(trial, Verdict::Inconclusive, reason)
+}
+
+/// What a process said last: its panic, if it had one, since a backtrace would hide it.
+fn quoted(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let said = match lines.iter().rposition(|line| line.contains("panicked at ")) {
+        Some(panic) => last_lines(&lines[panic..lines.len().min(panic + 2)].join("\n"), 2),
+        None => last_lines(output, QUOTED_LINES),
+    };
+    if said.is_empty() { String::new() } else { format!("; it said: {}", said.replace('\n', " | ")) }
 }
 
 /// The report of a trial that does not apply.
@@ -61,6 +68,16 @@ pub fn keep(report: &TrialReport, trial: &TrialPlan, out: &Path) -> anyhow::Resu
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     report::write_file(&folder.join(VERDICT_FILE), &serde_json::to_vec_pretty(report)?)?;
     Ok(())
+}
+
+/// Keeps what a trial's process printed beside its report.
+pub fn keep_output(trial: &TrialPlan, out: &Path, outputs: &Outputs) -> anyhow::Result<()> {
+    match outputs.get(&trial.name()) {
+        Some(output) if !output.is_empty() => {
+            report::write_file(&trial.dir(out).join("output.txt"), output.as_bytes()).context("output.txt")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Moves what a trial left into a folder `first` of its own folder, so that the rerun finds that empty.
@@ -99,11 +116,17 @@ mod tests {
     #[test]
     fn a_missing_verdict_is_inconclusive_and_says_why() {
         let out = tempfile::tempdir().expect("out");
-        let outputs = Outputs::from([("p@b/a/b".to_owned(), "one\nthread panicked\n".to_owned())]);
+        let outputs = Outputs::from([(
+            "p@b/a/b".to_owned(),
+            "one\nthread 't' panicked at src/a.rs:1:2:\nno way\nstack backtrace:\n 0: x\n".to_owned(),
+        )]);
         let report = read(&trial(), out.path(), &outputs, false);
         assert_eq!(report.verdict, Verdict::Inconclusive);
         let reason = report.reason.expect("reason");
-        assert!(reason.contains("ended without one") && reason.contains("thread panicked"), "{reason}");
+        assert!(
+            reason.contains("ended without one") && reason.ends_with("src/a.rs:1:2: | no way"),
+            "{reason}"
+        );
         let report = read(&trial(), out.path(), &outputs, true);
         assert_eq!(report.reason.as_deref(), Some("interrupted"));
     }

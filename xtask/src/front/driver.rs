@@ -45,7 +45,7 @@ pub async fn start(
     log: &Path,
 ) -> Result<Starting, String> {
     let spawned = CommandWrap::with_new(program, |command| {
-        command.args(engine.driver_args).env("TMPDIR", folder);
+        command.args(engine.driver_args).envs(engine.environment(folder));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     })
     .wrap(ProcessGroup::leader())

@@ -21,6 +21,14 @@ use crate::processes;
 pub struct Ledger {
     file: PathBuf,
     record: Record,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The run is over: what is still started must be ended by its starter.
+    Cleared,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,13 +61,17 @@ impl Ledger {
             temporary: temporary.to_owned(),
             groups: BTreeMap::new(),
         };
-        let ledger = Ledger { file: state.join(format!("{owner}.json")), record };
+        let file = state.join(format!("{owner}.json"));
+        let ledger = Ledger { file, record, state: State::Open };
         ledger.write()?;
         Ok(ledger)
     }
 
     /// Notes a group before anything else is done with it.
     pub fn add(&mut self, group: u32, folder: &Path) -> io::Result<()> {
+        if self.state == State::Cleared {
+            return Err(io::Error::other("the run is over"));
+        }
         let started = processes::started(group);
         self.record.groups.insert(group, Group { folder: folder.to_owned(), started });
         self.write()
@@ -68,11 +80,12 @@ impl Ledger {
     /// Forgets a group that is gone.
     pub fn remove(&mut self, group: u32) -> io::Result<()> {
         self.record.groups.remove(&group);
-        self.write()
+        if self.state == State::Cleared { Ok(()) } else { self.write() }
     }
 
     /// Kills at once whatever is left of this run, and forgets the run.
     pub fn clear(&mut self) {
+        self.state = State::Cleared;
         self.record.clear();
         self.record.groups.clear();
         let _gone = std::fs::remove_file(&self.file);

@@ -43,9 +43,13 @@ pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> 
         _ => return Err(WireError::invalid("capabilities.alwaysMatch is missing")),
     };
     let (client, engine) = take_client(&mut always)?;
-    let slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&shared.slots).acquire_owned()).await;
+    let _opening = shared.openings.read().await;
+    let slot = tokio::select! {
+        slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&shared.slots).acquire_owned()) => slot,
+        () = shared.closed() => return Err(WireError::over()),
+    };
     let slot = slot.map_err(|_| WireError::not_created("no session became free".to_owned()))?;
-    let slot = slot.map_err(|_| WireError::not_created("the run is over".to_owned()))?;
+    let slot = slot.map_err(|error| WireError::not_created(error.to_string()))?;
     let (folder, log) = shared
         .session_paths(&client.trial)
         .map_err(|error| WireError::not_created(format!("no folder for the session: {error}")))?;
@@ -63,11 +67,7 @@ pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> 
     match session.create(&shared, engine, always).await {
         Ok((id, value)) => {
             shared.lock_sessions().insert(id.clone(), Slot::Open(Arc::clone(&session)));
-            tokio::spawn(watch(Arc::clone(&shared), id.clone(), session, client.pid));
-            if shared.slots.is_closed() {
-                // The front was closed meanwhile and has not seen this session.
-                shared.end_session(&id, "the run is over", Manner::AtOnce).await;
-            }
+            tokio::spawn(watch(Arc::clone(&shared), id, session, client.pid));
             Ok(value)
         }
         Err(error) => {
@@ -99,7 +99,10 @@ async fn start_driver(
     let group = starting.group;
     let noted = shared.lock_ledger().add(group, folder);
     let ready = match noted {
-        Ok(()) => starting.ready().await,
+        Ok(()) => tokio::select! {
+            ready = starting.ready() => ready,
+            () = shared.closed() => Err(OVER.to_owned()),
+        },
         Err(error) => Err(format!("the record of running drivers cannot be written: {error}")),
     };
     if ready.is_err() {
@@ -131,7 +134,10 @@ impl Session {
             let request = shared.client.post(format!("{}/session", self.base)).json(&body);
             request.timeout(engine.session_timeout).send().await?.json::<Value>().await
         };
-        let answer = self.while_alive(exchange).await.map_err(|error| self.with_tail(error.message))?;
+        let answer = tokio::select! {
+            answer = self.while_alive(exchange) => answer.map_err(|error| self.with_tail(error.message))?,
+            () = shared.closed() => return Err(WireError::over()),
+        };
         let value = answer["value"].clone();
         match value["sessionId"].as_str() {
             Some(id) => Ok((id.to_owned(), value)),
@@ -240,6 +246,10 @@ impl WireError {
         WireError { status: StatusCode::INTERNAL_SERVER_ERROR, error: "session not created", message }
     }
 
+    fn over() -> WireError {
+        WireError::not_created(OVER.to_owned())
+    }
+
     pub fn no_such_session(id: &str) -> WireError {
         let message = format!("there is no session {id}");
         WireError { status: StatusCode::NOT_FOUND, error: "invalid session id", message }
@@ -256,6 +266,9 @@ impl IntoResponse for WireError {
         (self.status, Json(json!({ "value": value }))).into_response()
     }
 }
+
+/// Why no session is opened when the front is being closed.
+const OVER: &str = "the run is over";
 
 /// How long New Session waits for a slot; a trial has one, so this is for sessions that are being closed.
 const SLOT_DEADLINE: Duration = Duration::from_secs(60);

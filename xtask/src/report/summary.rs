@@ -72,7 +72,9 @@ pub fn trial_line(trial: &TrialReport) -> String {
     let (stream, wall) = (trial.stream_ms as f64 / 1000.0, trial.wall_ms as f64 / 1000.0);
     let mut line = format!("{verdict} {} ({stream:.1} stream s in {wall:.1} s)", name(trial));
     if let Some(reason) = &trial.reason {
-        line.push_str(&format!("\n     {reason}"));
+        for sentence in reason.lines().take(REASON_LINES) {
+            line.push_str(&format!("\n     {sentence}"));
+        }
     }
     if matches!(trial.verdict, Verdict::Fail | Verdict::UnexpectedPass) {
         for violation in trial.violations.iter().filter(|violation| violation.binding && !violation.known) {
@@ -81,6 +83,9 @@ pub fn trial_line(trial: &TrialReport) -> String {
     }
     line
 }
+
+/// How much of a reason is shown; a browser's stack trace is for the trial's page.
+const REASON_LINES: usize = 4;
 
 /// Prints the counts, the rate, the report's path, and last the line that other programs read.
 pub fn print(report: &Report, out: &Path) {
