@@ -313,3 +313,6 @@ const VERDICT_PATH: &str = "/segproof/verdict";
 
 /// How long a driver may take to close its browser before both are killed.
 const DELETE_DEADLINE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Context;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
-pub use junit::read_cases;
+pub use junit::{Case, read_cases};
 pub use summary::{Counts, exit_code, print, trial_line};
 
 /// Writes every form of the report below `out`.

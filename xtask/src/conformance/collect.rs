@@ -7,12 +7,11 @@ use segproof_core::report::{TrialReport, Verdict};
 use segproof_harness::plan::{TrialPlan, VERDICT_FILE};
 
 use super::nextest::{Outputs, last_lines};
-use crate::report;
+use crate::report::{self, Case};
 
 /// Reads a trial's report, or makes one that says what is missing.
 pub fn read(trial: &TrialPlan, out: &Path, outputs: &Outputs, interrupted: bool) -> TrialReport {
-    let output = outputs.get(&trial.name()).map(String::as_str).unwrap_or_default();
-    let quoted = quoted(output);
+    let quoted = outputs.get(&trial.name()).map(quoted).unwrap_or_default();
     let path = trial.dir(out).join(VERDICT_FILE);
     let reason = match std::fs::read(&path) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
@@ -28,14 +27,15 @@ pub fn read(trial: &TrialPlan, out: &Path, outputs: &Outputs, interrupted: bool)
     without_evidence(trial, Verdict::Inconclusive, reason)
 }
 
-/// What a process said last: its panic, if it had one, since a backtrace would hide it.
-fn quoted(output: &str) -> String {
-    let lines: Vec<&str> = output.lines().collect();
+/// How a process ended and what it said last: its panic, if it had one, since a backtrace would hide it.
+fn quoted(case: &Case) -> String {
+    let lines: Vec<&str> = case.output.lines().collect();
     let said = match lines.iter().rposition(|line| line.contains("panicked at ")) {
         Some(panic) => last_lines(&lines[panic..lines.len().min(panic + 2)].join("\n"), 2),
-        None => last_lines(output, QUOTED_LINES),
+        None => last_lines(&case.output, QUOTED_LINES),
     };
-    if said.is_empty() { String::new() } else { format!("; it said: {}", said.replace('\n', " | ")) }
+    let ended = case.ended.as_ref().map(|ended| format!(" ({ended})")).unwrap_or_default();
+    if said.is_empty() { ended } else { format!("{ended}; it said: {}", said.replace('\n', " | ")) }
 }
 
 /// The report of a trial that does not apply.
@@ -73,8 +73,9 @@ pub fn keep(report: &TrialReport, trial: &TrialPlan, out: &Path) -> anyhow::Resu
 /// Keeps what a trial's process printed beside its report.
 pub fn keep_output(trial: &TrialPlan, out: &Path, outputs: &Outputs) -> anyhow::Result<()> {
     match outputs.get(&trial.name()) {
-        Some(output) if !output.is_empty() => {
-            report::write_file(&trial.dir(out).join("output.txt"), output.as_bytes()).context("output.txt")
+        Some(case) if !case.output.is_empty() => {
+            report::write_file(&trial.dir(out).join("output.txt"), case.output.as_bytes())
+                .context("output.txt")
         }
         _ => Ok(()),
     }
@@ -116,15 +117,20 @@ mod tests {
     #[test]
     fn a_missing_verdict_is_inconclusive_and_says_why() {
         let out = tempfile::tempdir().expect("out");
-        let outputs = Outputs::from([(
-            "p@b/a/b".to_owned(),
-            "one\nthread 't' panicked at src/a.rs:1:2:\nno way\nstack backtrace:\n 0: x\n".to_owned(),
-        )]);
+        let case = Case {
+            name: trial().name(),
+            failed: true,
+            skipped: false,
+            ended: Some("failed with exit code 101".into()),
+            output: "one\nthread 't' panicked at src/a.rs:1:2:\nno way\nstack backtrace:\n 0: x\n".into(),
+        };
+        let outputs = Outputs::from([(case.name.clone(), case)]);
         let report = read(&trial(), out.path(), &outputs, false);
         assert_eq!(report.verdict, Verdict::Inconclusive);
         let reason = report.reason.expect("reason");
         assert!(
-            reason.contains("ended without one") && reason.ends_with("src/a.rs:1:2: | no way"),
+            reason.contains("ended without one (failed with exit code 101)")
+                && reason.ends_with("src/a.rs:1:2: | no way"),
             "{reason}"
         );
         let report = read(&trial(), out.path(), &outputs, true);

@@ -11,11 +11,12 @@ use indicatif::ProgressBar;
 use process_wrap::tokio::{CommandWrap, KillOnDrop, ProcessGroup};
 use segproof_harness::plan::{PLAN_ENV, RunPlan, VERDICT_FILE};
 
+use crate::report::Case;
 use crate::stop::Stop;
 use crate::{paths, report};
 
-/// What each trial process printed, by the trial's name.
-pub type Outputs = HashMap<String, String>;
+/// What each trial process printed and how it ended, by the trial's name.
+pub type Outputs = HashMap<String, Case>;
 
 /// Builds the trials' program; the compiler's output goes to a log and is shown when it fails.
 pub fn build(out: &Path) -> anyhow::Result<()> {
@@ -98,7 +99,7 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, stop: &Stop) -> anyhow
 fn outputs(junit: &Path) -> Outputs {
     // Without the file a reason has fewer words, and that is all.
     let cases = report::read_cases(junit).unwrap_or_default();
-    cases.into_iter().map(|case| (case.name, case.output)).collect()
+    cases.into_iter().map(|case| (case.name.clone(), case)).collect()
 }
 
 /// The last lines of a text that are not empty.

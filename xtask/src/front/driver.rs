@@ -22,6 +22,7 @@ pub struct Driver {
     /// How it ended, once it has.
     pub ended: watch::Receiver<Option<String>>,
     tail: Tail,
+    drained: watch::Receiver<bool>,
 }
 
 /// A process that has been started and may not listen yet; its group must be noted before it is waited for.
@@ -30,6 +31,7 @@ pub struct Starting {
     pub group: u32,
     child: Box<dyn ChildWrapper>,
     tail: Tail,
+    drained: watch::Receiver<bool>,
     ports: mpsc::Receiver<u16>,
 }
 
@@ -56,14 +58,15 @@ pub async fn start(
     let tail = Tail::default();
     let (announce, ports) = mpsc::channel(1);
     let (lines, written) = mpsc::channel(LOG_QUEUE);
-    tokio::spawn(write_log(log.to_owned(), written, tail.clone()));
+    let (drain, drained) = watch::channel(false);
+    tokio::spawn(write_log(log.to_owned(), written, tail.clone(), drain));
     if let Some(stdout) = child.stdout().take() {
         tokio::spawn(read_lines(engine, stdout, lines.clone(), Some(announce)));
     }
     if let Some(stderr) = child.stderr().take() {
         tokio::spawn(read_lines(engine, stderr, lines, None));
     }
-    Ok(Starting { group, child, tail, ports })
+    Ok(Starting { group, child, tail, drained, ports })
 }
 
 impl Starting {
@@ -79,13 +82,17 @@ impl Starting {
         // The channel closes when the driver's output does.
         let port = match tokio::time::timeout(READY_DEADLINE, self.ports.recv()).await {
             Ok(Some(port)) => port,
-            Ok(None) => return Err(format!("the driver ended before it listened{}", self.tail.quoted())),
+            Ok(None) => {
+                drained_soon(&self.drained).await;
+                return Err(format!("the driver ended before it listened{}", self.tail.quoted()));
+            }
             Err(_) => {
                 let seconds = READY_DEADLINE.as_secs();
                 return Err(format!("the driver did not listen within {seconds} s{}", self.tail.quoted()));
             }
         };
-        Ok(Driver { group: self.group, url: format!("http://127.0.0.1:{port}"), ended, tail: self.tail })
+        let Starting { group, tail, drained, .. } = self;
+        Ok(Driver { group, url: format!("http://127.0.0.1:{port}"), ended, tail, drained })
     }
 }
 
@@ -95,6 +102,7 @@ impl Driver {
         let mut ended = self.ended.clone();
         // An error means that the sender is gone, which it is only after it has spoken.
         let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| how.clone()).unwrap_or_default();
+        drained_soon(&self.drained).await;
         format!("the driver died ({how}){}", self.tail.quoted())
     }
 
@@ -141,7 +149,7 @@ async fn read_lines(
     }
 }
 
-async fn write_log(path: PathBuf, mut lines: mpsc::Receiver<String>, tail: Tail) {
+async fn write_log(path: PathBuf, mut lines: mpsc::Receiver<String>, tail: Tail, drain: watch::Sender<bool>) {
     // A log that cannot be written costs nothing but the log: the tail is kept either way.
     let mut file = File::create(&path).await.ok();
     while let Some(line) = lines.recv().await {
@@ -157,6 +165,14 @@ async fn write_log(path: PathBuf, mut lines: mpsc::Receiver<String>, tail: Tail)
             let _lost = open.flush().await;
         }
     }
+    drain.send_replace(true);
+}
+
+/// Waits until the output of a driver that has ended is read, so that its last lines are known. A browser
+/// that lives on may hold the output open, hence the limit.
+async fn drained_soon(drained: &watch::Receiver<bool>) {
+    let mut drained = drained.clone();
+    let _either_way = tokio::time::timeout(DRAIN_DEADLINE, drained.wait_for(|drained| *drained)).await;
 }
 
 /// How long a driver may take until it listens.
@@ -167,3 +183,47 @@ const TAIL_LINES: usize = 8;
 
 /// How many lines may wait for the log's file.
 const LOG_QUEUE: usize = 256;
+
+/// How long the last lines of a driver that has ended are waited for.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use segproof_harness::engine::ENGINES;
+
+    use super::*;
+
+    const LISTENS_AND_DIES: Engine =
+        Engine { driver_args: &["-c", "echo started successfully on port 4711.; kill -9 $$"], ..ENGINES[0] };
+    const CANNOT_START: Engine = Engine { driver_args: &["-c", "echo no display >&2; exit 3"], ..ENGINES[0] };
+    static PLAYS_DRIVER: [Engine; 2] = [LISTENS_AND_DIES, CANNOT_START];
+
+    async fn ready(engine: &'static Engine) -> (Result<Driver, String>, String) {
+        let folder = tempfile::tempdir().expect("folder");
+        let log = folder.path().join("driver.log");
+        let starting = start(engine, Path::new("/bin/sh"), folder.path(), &log).await.expect("sh");
+        let ready = starting.ready().await;
+        if let Ok(driver) = &ready {
+            driver.death().await;
+        }
+        (ready, std::fs::read_to_string(&log).expect("log"))
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_dies_says_how_and_what_it_said_last() {
+        let (driver, log) = ready(&PLAYS_DRIVER[0]).await;
+        let driver = driver.expect("listens");
+        assert_eq!(driver.url, "http://127.0.0.1:4711");
+        let death = driver.death().await;
+        assert!(death.contains("SIGKILL") && death.contains("on port 4711"), "{death}");
+        assert!(log.contains("on port 4711"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_cannot_start_says_why() {
+        let (driver, log) = ready(&PLAYS_DRIVER[1]).await;
+        let why = driver.expect_err("does not listen");
+        assert!(why.contains("before it listened") && why.contains("no display"), "{why}");
+        assert!(log.contains("no display"), "{log}");
+    }
+}

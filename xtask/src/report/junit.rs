@@ -51,6 +51,8 @@ pub struct Case {
     pub name: String,
     pub failed: bool,
     pub skipped: bool,
+    /// How its process ended, where that is worth a word.
+    pub ended: Option<String>,
     /// What the test printed, where the file keeps it.
     pub output: String,
 }
@@ -67,7 +69,12 @@ pub fn read_cases(path: &Path) -> anyhow::Result<Vec<Case>> {
 fn read_case(case: &TestCase) -> Case {
     let outputs = [&case.system_out, &case.system_err];
     let output: Vec<&str> = outputs.into_iter().flatten().map(|text| text.as_str()).collect();
+    let ended = match &case.status {
+        TestCaseStatus::NonSuccess { ty, .. } => ty.as_ref().map(|ty| ty.as_str().to_owned()),
+        _ => None,
+    };
     Case {
+        ended,
         name: case.name.as_str().to_owned(),
         failed: matches!(case.status, TestCaseStatus::NonSuccess { .. }),
         skipped: matches!(case.status, TestCaseStatus::Skipped { .. }),
