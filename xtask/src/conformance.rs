@@ -25,6 +25,7 @@ use crate::doctor::{self, Consent, Need};
 use crate::front::{self, Front};
 use crate::stop::Stop;
 use crate::{fixtures, paths, player, report};
+use nextest::Keeper;
 use progress::Progress;
 use select::Selection;
 
@@ -127,8 +128,13 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     selection.complain()?;
     doctor::provide(&needs(&options, &engines), Consent::from_yes(options.yes))?;
     let out = options.out();
+    // Before the folder is taken: trials of a run that was killed hold its lock.
+    match front::sweep(&state_folder()).context("the leftovers of an earlier run")? {
+        0 => {}
+        runs => eprintln!("swept what {runs} interrupted run(s) had left"),
+    }
     // Held until the report is written: the lock ends with the file.
-    let _lock = take_folder(&out)?;
+    let lock = take_folder(&out)?;
 
     let target = paths::target();
     player::build(&paths::root(), &target)?;
@@ -137,17 +143,17 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     fixtures::make(&needed)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_selected(&options, selection, &out))
+    runtime.block_on(run_selected(&options, selection, &out, &lock))
 }
 
 /// The run proper: front, trials, reruns, report. Its wall time is the report's.
-async fn run_selected(options: &Options, selection: Selection, out: &Path) -> anyhow::Result<Report> {
+async fn run_selected(
+    options: &Options,
+    selection: Selection,
+    out: &Path,
+    lock: &File,
+) -> anyhow::Result<Report> {
     let begun = Instant::now();
-    let state = paths::target().join("segproof-runs");
-    match front::sweep(&state).context("the leftovers of an earlier run")? {
-        0 => {}
-        runs => eprintln!("swept what {runs} interrupted run(s) had left"),
-    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.map_or_else(|| default_jobs(cores), usize::from);
     let (verdicts, finished) = mpsc::unbounded_channel();
@@ -156,7 +162,7 @@ async fn run_selected(options: &Options, selection: Selection, out: &Path) -> an
         window: if options.headed { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
         logs: out.join("drivers"),
-        state,
+        state: state_folder(),
     };
     let front = Front::open(settings, verdicts).await?;
     let stop = Stop::listen(front.killer())?;
@@ -167,7 +173,8 @@ async fn run_selected(options: &Options, selection: Selection, out: &Path) -> an
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
         let plan = plan(options, &selection, &front, round_out);
-        let round = Round { plan, selection: &selection, jobs, stop: &stop, progress: &progress, root: out };
+        let keeper = Keeper { stop: &stop, front: &front, lock };
+        let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out };
         trials.extend(round.run().await?);
     }
     progress.finish();
@@ -178,6 +185,11 @@ async fn run_selected(options: &Options, selection: Selection, out: &Path) -> an
     let report = Report { version: 1, wall_ms, stream_ms, trials };
     report::write(&report, out)?;
     Ok(report)
+}
+
+/// Where runs note what they have running.
+fn state_folder() -> PathBuf {
+    paths::target().join("segproof-runs")
 }
 
 /// Stream time counts where something was verified.
@@ -203,7 +215,7 @@ struct Round<'a> {
     plan: RunPlan,
     selection: &'a Selection,
     jobs: usize,
-    stop: &'a Stop,
+    keeper: Keeper<'a>,
     progress: &'a Progress,
     /// The run's output folder, which the reports' paths are relative to.
     root: &'a Path,
@@ -238,11 +250,11 @@ impl Round<'_> {
             return Ok(Vec::new());
         }
         let plan = RunPlan { trials: trials.to_vec(), ..self.plan.clone() };
-        let outputs = nextest::run(name, &plan, jobs, self.stop).await?;
+        let outputs = nextest::run(name, &plan, jobs, &self.keeper).await?;
         // What is posted has been posted before its trial ended, hence before nextest did.
         let mut reports = Vec::new();
         for trial in trials {
-            let found = collect::read(trial, &plan.out, &outputs, self.stop.asked());
+            let found = collect::read(trial, &plan.out, &outputs, self.keeper.stop.asked());
             let report = self.finish(trial, found);
             collect::keep(&report, trial, &plan.out)?;
             collect::keep_output(trial, &plan.out, &outputs)?;
@@ -260,7 +272,7 @@ impl Round<'_> {
             .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
             .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
             .collect();
-        if again.is_empty() || self.stop.asked() {
+        if again.is_empty() || self.keeper.stop.asked() {
             return Ok(());
         }
         self.progress.rerun(again.len());

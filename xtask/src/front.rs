@@ -120,6 +120,12 @@ impl Front {
         move || shared.kill_everything()
     }
 
+    /// Notes the process group that runs the trials, and a path that its command line names, so that a later
+    /// run can end it if this one is killed; `None` when it has ended.
+    pub fn note_trials(&self, trials: Option<(u32, &Path)>) -> std::io::Result<()> {
+        self.shared.lock_ledger().set_trials(trials)
+    }
+
     /// Ends every session, politely first, and stops listening.
     pub async fn close(self) {
         self.server.abort();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use indicatif::ProgressBar;
 use process_wrap::tokio::{CommandWrap, KillOnDrop, ProcessGroup};
 use segproof_harness::plan::{PLAN_ENV, RunPlan, VERDICT_FILE};
 
+use crate::front::Front;
 use crate::report::Case;
 use crate::stop::Stop;
 use crate::{paths, report};
@@ -18,10 +20,19 @@ use crate::{paths, report};
 /// What each trial process printed and how it ended, by the trial's name.
 pub type Outputs = HashMap<String, Case>;
 
+/// What sees to it that the trials' processes end, however the run does.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeper<'a> {
+    pub stop: &'a Stop,
+    pub front: &'a Front,
+    /// The output folder's lock.
+    pub lock: &'a File,
+}
+
 /// Builds the trials' program; the compiler's output goes to a log and is shown when it fails.
 pub fn build(out: &Path) -> anyhow::Result<()> {
     let log = out.join("build.log");
-    let file = std::fs::File::create(&log).with_context(|| log.display().to_string())?;
+    let file = File::create(&log).with_context(|| log.display().to_string())?;
     let spinner = ProgressBar::new_spinner().with_message("building the trials");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let status = Command::new(paths::cargo())
@@ -42,7 +53,8 @@ pub fn build(out: &Path) -> anyhow::Result<()> {
 }
 
 /// Runs the plan's trials, and gives what they printed. Each of them that ended well has left its verdict.
-pub async fn run(name: &str, plan: &RunPlan, jobs: usize, stop: &Stop) -> anyhow::Result<Outputs> {
+pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -> anyhow::Result<Outputs> {
+    let Keeper { stop, front, lock } = keeper;
     let file = |ending: &str| plan.out.join(format!("{name}{ending}"));
     std::fs::create_dir_all(&plan.out)?;
     report::write_file(&file(".json"), &serde_json::to_vec_pretty(plan)?)?;
@@ -50,16 +62,20 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, stop: &Stop) -> anyhow
     let junit = file(".nextest.xml");
     let setting =
         toml::Table::from_iter([("path".to_owned(), toml::Value::from(junit.display().to_string()))]);
-    let config = format!("[profile.conformance.junit]\n{setting}");
-    report::write_file(&file(".nextest.toml"), config.as_bytes())?;
-    let log = std::fs::File::create(file(".nextest.log"))?;
+    let text = format!("[profile.conformance.junit]\n{setting}");
+    report::write_file(&file(".nextest.toml"), text.as_bytes())?;
+    let log = File::create(file(".nextest.log"))?;
 
     let own_settings: Vec<OsString> = std::env::vars_os()
         .map(|(key, _)| key)
         .filter(|key| key.to_string_lossy().starts_with("NEXTEST"))
         .collect();
+    let config = file(".nextest.toml");
     let mut tool = OsString::from("segproof:");
-    tool.push(file(".nextest.toml"));
+    tool.push(&config);
+    // nextest never reads its input, but as long as it lives, and so do its trials, it holds the output
+    // folder's lock: trials that outlive a run that was killed cannot write into the next one.
+    let lock = lock.try_clone()?;
     let spawned = CommandWrap::with_new(paths::cargo(), |command| {
         command.args(arguments()).args(["--color", "never", "--no-fail-fast", "--retries", "0"]);
         command.args(["--no-input-handler", "--no-tests", "fail", "--test-threads", &jobs.to_string()]);
@@ -68,7 +84,7 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, stop: &Stop) -> anyhow
         for key in own_settings {
             command.env_remove(key);
         }
-        command.env(PLAN_ENV, file(".json")).current_dir(paths::root()).stdin(Stdio::null());
+        command.env(PLAN_ENV, file(".json")).current_dir(paths::root()).stdin(lock);
         if let Ok(copy) = log.try_clone() {
             command.stdout(copy);
         }
@@ -78,9 +94,12 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, stop: &Stop) -> anyhow
     .wrap(KillOnDrop)
     .spawn();
     let mut child = spawned.context("nextest does not start")?;
-    stop.forward_to(child.id().unwrap_or_default());
+    let group = child.id().unwrap_or_default();
+    stop.forward_to(group);
+    front.note_trials(Some((group, &config)))?;
     let status = child.wait().await;
     stop.forward_to(0);
+    front.note_trials(None)?;
 
     // 0 and 100 mean that the tests were run; any other code that they were not, if none has left a verdict.
     let code = status.context("nextest cannot be waited for")?.code();

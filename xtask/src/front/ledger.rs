@@ -39,6 +39,9 @@ struct Record {
     /// The run's temporary folder, which holds the folder of every session.
     temporary: PathBuf,
     groups: BTreeMap<u32, Group>,
+    /// The group of nextest while trials run; its `folder` is the path of the configuration it was given.
+    #[serde(default)]
+    trials: Option<(u32, Group)>,
 }
 
 /// A process group of the run.
@@ -60,6 +63,7 @@ impl Ledger {
             owner_started: processes::started(owner),
             temporary: temporary.to_owned(),
             groups: BTreeMap::new(),
+            trials: None,
         };
         let file = state.join(format!("{owner}.json"));
         let ledger = Ledger { file, record, state: State::Open };
@@ -83,6 +87,14 @@ impl Ledger {
         if self.state == State::Cleared { Ok(()) } else { self.write() }
     }
 
+    /// Notes the group that runs the trials, and a path that its command line names; `None` when it has ended.
+    pub fn set_trials(&mut self, trials: Option<(u32, &Path)>) -> io::Result<()> {
+        self.record.trials = trials.map(|(group, named)| {
+            (group, Group { folder: named.to_owned(), started: processes::started(group) })
+        });
+        self.write()
+    }
+
     /// Kills at once whatever is left of this run, and forgets the run.
     pub fn clear(&mut self) {
         self.state = State::Cleared;
@@ -102,6 +114,9 @@ impl Record {
     }
 
     fn clear(&self) {
+        if let Some((group, noted)) = &self.trials {
+            end_trials(*group, noted);
+        }
         for (&group, noted) in &self.groups {
             kill_group(group, noted);
         }
@@ -136,6 +151,23 @@ pub fn sweep(state: &Path) -> io::Result<usize> {
         std::fs::remove_file(&file)?;
     }
     Ok(swept)
+}
+
+/// Ends nextest by SIGTERM, since only then it ends its trials, which are in groups of their own; by SIGKILL
+/// if it does not obey in time.
+fn end_trials(group: u32, noted: &Group) {
+    let named = noted.folder.display().to_string();
+    let deadline = Instant::now() + KILL_DEADLINE;
+    let mut signal = Some(Signal::SIGTERM);
+    while processes::all().iter().any(|process| process.group == group && process.command.contains(&named)) {
+        if Instant::now() >= deadline {
+            return processes::signal_group(group, Signal::SIGKILL);
+        }
+        if let Some(signal) = signal.take() {
+            processes::signal_group(group, signal);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Kills a group with SIGKILL if it is the noted one, and every process that works on its folder, then waits
@@ -180,7 +212,7 @@ const KILL_DEADLINE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::CommandExt;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -197,6 +229,8 @@ mod tests {
         let temporary = tempfile::tempdir().expect("temporary");
         let (session, other) = (temporary.path().join("1"), temporary.path().join("2"));
         std::fs::create_dir(&session).expect("session");
+        let config = temporary.path().join("plan.nextest.toml");
+        let mut trials = sleeper(&config);
         let (mut noted, mut stranger) = (sleeper(&session), sleeper(Path::new("unrelated")));
         let gone = Group { folder: other, started: Some("never".into()) };
         let mut dead = Command::new("true").spawn().expect("true");
@@ -209,6 +243,7 @@ mod tests {
                 (noted.id(), Group { folder: session, started: None }),
                 (stranger.id(), gone),
             ]),
+            trials: Some((trials.id(), Group { folder: config, started: None })),
         };
         let file = state.path().join("dead.json");
         std::fs::write(&file, serde_json::to_vec(&record).expect("json")).expect("write");
@@ -216,6 +251,7 @@ mod tests {
         assert_eq!(sweep(state.path()).expect("sweep"), 1);
 
         assert!(!noted.wait().expect("wait").success());
+        assert_eq!(trials.wait().expect("wait").signal(), Some(Signal::SIGTERM as i32));
         assert_eq!(stranger.try_wait().expect("try_wait"), None);
         assert!(!temporary.path().exists());
         assert!(!file.exists());
