@@ -1,1 +1,60 @@
-fn main() {}
+//! The project's commands: `cargo xtask COMMAND`. One file per command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod conformance;
+mod doctor;
+mod fixtures;
+mod front;
+mod paths;
+mod player;
+mod processes;
+mod report;
+mod stop;
+mod test;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and prove the player")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the conformance suite: every scenario against every player in every browser asked for.
+    Conformance(conformance::Options),
+    /// Run every test of the workspace, then the smoke trials in a browser.
+    Test(test::Options),
+    /// Say what this machine lacks and which command installs it.
+    Doctor(doctor::Options),
+    /// Build the player and print its sizes.
+    Player,
+    /// Make the media of the fixtures.
+    Fixtures,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Conformance(options) => conformance::command(options),
+        Command::Test(options) => test::command(options),
+        Command::Doctor(options) => doctor::command(options),
+        Command::Player => player_command(),
+        Command::Fixtures => fixtures::command(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(OWN_FAULT)
+    })
+}
+
+fn player_command() -> anyhow::Result<ExitCode> {
+    let sizes = player::build(&paths::root(), &paths::target())?;
+    println!("player: {} bytes, {} with gzip, {} with brotli", sizes.raw, sizes.gzip, sizes.brotli);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code for what is no player's doing: a tool that is missing, a scenario that cannot be read.
+pub const OWN_FAULT: u8 = 2;

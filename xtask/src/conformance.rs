@@ -1,0 +1,429 @@
+//! `cargo xtask conformance`: from a command line to a report.
+//!
+//! The trials themselves are processes of the harness, run by nextest; they know a plan and a WebDriver URL.
+//! What they found is read from the verdict files they leave, never from how nextest or they ended.
+
+mod collect;
+mod nextest;
+mod progress;
+mod select;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use segproof_core::report::{Report, TrialReport};
+use segproof_harness::engine::{self, Engine, Window};
+use segproof_harness::plan::{RunPlan, TrialPlan};
+use tokio::sync::mpsc;
+
+use crate::doctor::{self, Consent, Need};
+use crate::front::{self, Front};
+use crate::stop::Stop;
+use crate::{fixtures, paths, player, report};
+use nextest::Keeper;
+use progress::Progress;
+use select::Selection;
+
+/// The command's options.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Run only the trials whose name (player@browser/scenario) contains this or matches it as a glob
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// A player of harness/players by name, or any folder with an index.html
+    #[arg(long = "player", value_name = "NAME|DIR", default_value = "reference")]
+    pub players: Vec<String>,
+    /// A browser engine by name, or `all`
+    #[arg(long = "browser", value_name = "NAME", default_value = "chromium")]
+    pub browsers: Vec<String>,
+    /// Stream seconds per second; a scenario may allow less
+    #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = positive)]
+    pub speed: f64,
+    /// Trials at the same time [default: by the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Run every trial so many times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub repeat: u16,
+    /// The folder of the scenarios [default: scenarios]
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// SHOULD-level violations fail a trial
+    #[arg(long)]
+    pub strict: bool,
+    /// Print the trials and what they are about, and run none
+    #[arg(long)]
+    pub list: bool,
+    /// Where the report goes [default: target/conformance]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Use this WebDriver (a Selenium Grid, for example) in place of drivers of our own
+    #[arg(long, value_name = "URL")]
+    pub webdriver: Option<String>,
+    /// Run only every N-th trial, from the K-th
+    #[arg(long, value_name = "K/N")]
+    pub partition: Option<select::Partition>,
+    /// Show the browsers' windows
+    #[arg(long)]
+    pub headed: bool,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            filters: Vec::new(),
+            players: vec!["reference".to_owned()],
+            browsers: vec![engine::ENGINES[0].name.to_owned()],
+            speed: 4.0,
+            jobs: None,
+            repeat: 1,
+            scenarios: None,
+            strict: false,
+            list: false,
+            out: None,
+            webdriver: None,
+            partition: None,
+            headed: false,
+            yes: false,
+        }
+    }
+}
+
+/// How many trials run at a time on a machine of so many cores.
+pub fn default_jobs(cores: usize) -> usize {
+    (cores * JOBS_PER_CORE).max(1)
+}
+
+/// Trials per core: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive.
+const JOBS_PER_CORE: usize = 1;
+
+/// Runs the command and gives its exit code.
+pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    let out = options.out();
+    if options.list {
+        let selection = select(&options)?;
+        for trial in &selection.trials {
+            println!("{}  {}", trial.plan.name(), trial.summary);
+        }
+        selection.complain()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = run(options)?;
+    report::print(&report, &out);
+    Ok(ExitCode::from(report::exit_code(&report)))
+}
+
+/// Runs the trials that the options select, and writes the report. A failing player is no error.
+pub fn run(options: Options) -> anyhow::Result<Report> {
+    let engines = engines(&options.browsers)?;
+    let selection = select(&options)?;
+    selection.complain()?;
+    doctor::provide(&needs(&options, &engines), Consent::from_yes(options.yes))?;
+    let out = options.out();
+    // Before the folder is taken: trials of a run that was killed hold its lock.
+    match front::sweep(&state_folder()).context("the leftovers of an earlier run")? {
+        0 => {}
+        runs => eprintln!("swept what {runs} interrupted run(s) had left"),
+    }
+    // Held until the report is written: the lock ends with the file.
+    let lock = take_folder(&out)?;
+
+    let target = paths::target();
+    player::build(&paths::root(), &target)?;
+    nextest::build(&out)?;
+    let needed: BTreeSet<String> = selection.fixtures();
+    fixtures::make(&needed)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run_selected(&options, selection, &out, &lock))
+}
+
+/// The run proper: front, trials, reruns, report. Its wall time is the report's.
+async fn run_selected(
+    options: &Options,
+    selection: Selection,
+    out: &Path,
+    lock: &File,
+) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.map_or_else(|| default_jobs(cores), usize::from);
+    let (verdicts, finished) = mpsc::unbounded_channel();
+    let settings = front::Settings {
+        sessions: jobs,
+        window: if options.headed { Window::Headed } else { Window::Headless },
+        remote: options.webdriver.clone(),
+        logs: out.join("drivers"),
+        state: state_folder(),
+    };
+    let front = Front::open(settings, verdicts).await?;
+    let stop = Stop::listen(front.killer())?;
+    let progress = Progress::start(selection.trials.len() * usize::from(options.repeat), finished);
+
+    let mut trials: Vec<TrialReport> = Vec::new();
+    for round in 1..=options.repeat {
+        let round_out =
+            if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
+        let plan = plan(options, &selection, &front, round_out);
+        let keeper = Keeper { stop: &stop, front: &front, lock };
+        let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out };
+        trials.extend(round.run().await?);
+    }
+    progress.finish();
+    front.close().await;
+
+    let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
+    let wall_ms = begun.elapsed().as_millis() as u64;
+    let report = Report { version: 1, wall_ms, stream_ms, trials };
+    report::write(&report, out)?;
+    Ok(report)
+}
+
+/// Where runs note what they have running.
+fn state_folder() -> PathBuf {
+    paths::target().join("segproof-runs")
+}
+
+/// Stream time counts where something was verified.
+fn counts(trial: &TrialReport) -> bool {
+    use segproof_core::report::Verdict::{Fail, Known, Pass};
+    matches!(trial.verdict, Pass | Fail | Known)
+}
+
+fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -> RunPlan {
+    RunPlan {
+        webdriver: front.url.clone(),
+        notify: Some(front.notify.clone()),
+        out,
+        fixtures: fixtures::cache(),
+        target: paths::target(),
+        strict: options.strict,
+        trials: selection.trials.iter().map(|trial| trial.plan.clone()).collect(),
+    }
+}
+
+/// One pass over the selected trials, with the rerun of those that were inconclusive.
+struct Round<'a> {
+    plan: RunPlan,
+    selection: &'a Selection,
+    jobs: usize,
+    keeper: Keeper<'a>,
+    progress: &'a Progress,
+    /// The run's output folder, which the reports' paths are relative to.
+    root: &'a Path,
+}
+
+impl Round<'_> {
+    async fn run(&self) -> anyhow::Result<Vec<TrialReport>> {
+        self.progress.begin_pass();
+        let skipped = |trial: &TrialPlan| self.selection.skip_reason(trial);
+        let (skipped, bound): (Vec<_>, Vec<_>) =
+            self.plan.trials.iter().cloned().partition(|trial| skipped(trial).is_some());
+        let mut reports = Vec::new();
+        for trial in &skipped {
+            let reason = self.selection.skip_reason(trial).unwrap_or_default();
+            let report = self.finish(trial, collect::skipped(trial, reason));
+            collect::keep(&report, trial, &self.plan.out)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        reports.extend(self.pass("plan", &bound, self.jobs).await?);
+        self.rerun(&mut reports).await?;
+        let place = |report: &TrialReport| {
+            self.plan.trials.iter().position(|trial| trial.name() == report::name(report))
+        };
+        reports.sort_by_key(place);
+        Ok(reports)
+    }
+
+    /// Runs trials once, and reads what they left.
+    async fn pass(&self, name: &str, trials: &[TrialPlan], jobs: usize) -> anyhow::Result<Vec<TrialReport>> {
+        if trials.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plan = RunPlan { trials: trials.to_vec(), ..self.plan.clone() };
+        let outputs = nextest::run(name, &plan, jobs, &self.keeper).await?;
+        // What is posted has been posted before its trial ended, hence before nextest did.
+        let mut reports = Vec::new();
+        for trial in trials {
+            let found = collect::read(trial, &plan.out, &outputs, self.keeper.stop.asked());
+            let report = self.finish(trial, found);
+            collect::keep(&report, trial, &plan.out)?;
+            collect::keep_output(trial, &plan.out, &outputs)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    /// Runs what was inconclusive once more, alone and at speed 1. A failure is never run again.
+    async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
+        let again: Vec<TrialPlan> = reports
+            .iter()
+            .filter(|report| collect::is_inconclusive(report))
+            .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
+            .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
+            .collect();
+        if again.is_empty() || self.keeper.stop.asked() {
+            return Ok(());
+        }
+        self.progress.rerun(again.len());
+        for trial in &again {
+            collect::set_aside(&trial.dir(&self.plan.out))?;
+        }
+        for second in self.pass("plan-rerun", &again, 1).await? {
+            let name = report::name(&second);
+            if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
+                let mut first = std::mem::replace(slot, second);
+                first.dir = format!("{}/first", first.dir);
+                slot.first = Some(Box::new(first));
+            }
+        }
+        for (report, trial) in reports.iter().filter_map(|report| {
+            let trial = again.iter().find(|trial| trial.name() == report::name(report))?;
+            Some((report, trial))
+        }) {
+            collect::keep(report, trial, &self.plan.out)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the runner knows better than the trial.
+    fn finish(&self, trial: &TrialPlan, mut report: TrialReport) -> TrialReport {
+        let dir = trial.dir(&self.plan.out);
+        report.dir = dir.strip_prefix(self.root).unwrap_or(&dir).display().to_string();
+        report.repro = trial.repro.clone();
+        if report.summary.is_empty() {
+            report.summary = self.selection.summary(trial);
+        }
+        report
+    }
+}
+
+impl Options {
+    /// The output folder, absolute.
+    pub fn out(&self) -> PathBuf {
+        let folder = self.out.clone().unwrap_or_else(|| paths::target().join("conformance"));
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+}
+
+fn select(options: &Options) -> anyhow::Result<Selection> {
+    let scenarios = options.scenarios.clone().unwrap_or_else(|| paths::root().join("scenarios"));
+    let players = select::players(&options.players)?;
+    let engines = engines(&options.browsers)?;
+    select::trials(options, &scenarios, &players, &engines)
+}
+
+fn engines(names: &[String]) -> anyhow::Result<Vec<&'static Engine>> {
+    let known: Vec<&str> = engine::ENGINES.iter().map(|engine| engine.name).collect();
+    let mut engines: Vec<&'static Engine> = Vec::new();
+    for name in names {
+        let found: Vec<&'static Engine> = match name.as_str() {
+            "all" => engine::ENGINES.iter().collect(),
+            name => engine::engine(name).into_iter().collect(),
+        };
+        if found.is_empty() {
+            bail!("there is no browser {name}; known are {} and all", known.join(", "));
+        }
+        engines.extend(found);
+    }
+    let mut seen = BTreeSet::new();
+    engines.retain(|engine| seen.insert(engine.name));
+    Ok(engines)
+}
+
+fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
+    let mut needs = vec![Need::Nextest, Need::WasmTarget, Need::Ffmpeg];
+    if options.webdriver.is_none() {
+        needs.extend(engines.iter().map(|engine| Need::Engine(engine.name)));
+    }
+    needs
+}
+
+/// Takes the output folder for this run alone and empties it of an earlier run's results.
+fn take_folder(out: &Path) -> anyhow::Result<File> {
+    let lock = out.join(LOCK_FILE);
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let foreign = !lock.exists() && std::fs::read_dir(out)?.next().is_some();
+    if foreign {
+        bail!("{} holds files that no run has written: choose an empty folder", paths::short(out));
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(&lock)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!(
+                "another run is writing to {}: wait for it, or choose another folder with --out",
+                paths::short(out)
+            )
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(error).context(lock.display().to_string()),
+    }
+    for entry in std::fs::read_dir(out)? {
+        let path = entry?.path();
+        if path == lock {
+            continue;
+        }
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.with_context(|| path.display().to_string())?;
+    }
+    Ok(file)
+}
+
+/// The file that marks a folder as a run's, and whose lock makes it one run's.
+const LOCK_FILE: &str = ".segproof-run";
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err(format!("`{text}` is not a number above 0")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_into_one_folder_refuse() {
+        let folder = tempfile::tempdir().expect("folder");
+        let out = folder.path().join("out");
+        let lock = take_folder(&out).expect("first");
+        std::fs::write(out.join("report.json"), "{}").expect("write");
+        let error = take_folder(&out).expect_err("second");
+        assert!(error.to_string().contains("another run"), "{error}");
+        assert!(out.join("report.json").exists(), "the first run's file is left alone");
+        drop(lock);
+        take_folder(&out).expect("third");
+        assert!(!out.join("report.json").exists());
+    }
+
+    #[test]
+    fn a_folder_of_the_user_is_not_emptied() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("thesis.tex"), "").expect("write");
+        assert!(take_folder(folder.path()).is_err());
+        assert!(folder.path().join("thesis.tex").exists());
+    }
+
+    #[test]
+    fn engines_are_named_once() {
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            engines(&names).map(|engines| engines.len())
+        };
+        assert_eq!(names(&["chromium", "chromium"]).expect("known"), 1);
+        assert_eq!(names(&["all", "chromium"]).expect("known"), engine::ENGINES.len());
+        assert!(names(&["netscape"]).expect_err("unknown").to_string().contains("chromium"));
+    }
+}

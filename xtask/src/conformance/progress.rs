@@ -1,0 +1,71 @@
+//! Trials as they finish: a bar on a terminal, a plain line each elsewhere.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use segproof_core::report::{TrialReport, Verdict};
+use tokio::sync::mpsc;
+
+use crate::report;
+
+/// The display of one run.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bar: ProgressBar,
+    /// Trials of the current pass that have been told: they come by message and again by file.
+    told: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Progress {
+    /// Shows what comes by message, until `finish`.
+    pub fn start(trials: usize, mut finished: mpsc::UnboundedReceiver<TrialReport>) -> Progress {
+        let bar = ProgressBar::new(trials as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        let progress = Progress { bar, told: Arc::default() };
+        let shown = progress.clone();
+        tokio::spawn(async move {
+            while let Some(report) = finished.recv().await {
+                shown.say(&report);
+            }
+        });
+        progress
+    }
+
+    /// A new pass begins, in which trials that have been told may be told again.
+    pub fn begin_pass(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Tells a finished trial, once in each pass.
+    pub fn say(&self, trial: &TrialReport) {
+        if !self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(report::name(trial)) {
+            return;
+        }
+        self.bar.inc(1);
+        let line = report::trial_line(trial);
+        if self.bar.is_hidden() {
+            println!("{line}");
+        } else if matches!(trial.verdict, Verdict::Pass | Verdict::Known | Verdict::Skipped) {
+            self.bar.set_message(report::name(trial));
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    /// Says that so many inconclusive trials are run once more.
+    pub fn rerun(&self, count: usize) {
+        self.begin_pass();
+        self.bar.inc_length(count as u64);
+        let line = format!("{count} inconclusive: once more, alone and at speed 1");
+        if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,424 @@
+//! Which trials a run has: scenarios times players times browsers, less what the filters leave out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use globset::{Glob, GlobMatcher};
+use segproof_harness::engine::Engine;
+use segproof_harness::plan::TrialPlan;
+use serde::Deserialize;
+
+use super::Options;
+use crate::paths;
+
+/// The trials of a run, in the order of their names' parts.
+#[derive(Debug)]
+pub struct Selection {
+    pub trials: Vec<Trial>,
+    /// Scenarios that cannot be read: what is wrong with each.
+    pub broken: Vec<String>,
+}
+
+/// A selected trial and what its scenario says.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    pub plan: TrialPlan,
+    pub summary: String,
+    fixture: String,
+    /// Why the trial does not apply to this player.
+    skip: Option<String>,
+}
+
+/// What the runner wants to know of a scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScenarioInfo {
+    pub summary: String,
+    /// The fixture's name; empty if it needs none.
+    pub fixture: String,
+    /// The greatest speed that the scenario allows.
+    pub max_speed: Option<f64>,
+    /// Abilities the player must have.
+    pub needs: Vec<String>,
+}
+
+/// A player to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Player {
+    pub name: String,
+    pub dir: PathBuf,
+    /// The word by which the command line named it.
+    pub given: String,
+    /// Its abilities, from player.toml.
+    pub can: BTreeSet<String>,
+}
+
+/// `K/N`: every N-th trial from the K-th (counted from 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    pub part: usize,
+    pub parts: usize,
+}
+
+/// Reads what the runner needs of a scenario.
+pub fn read_scenario(path: &Path) -> Result<ScenarioInfo, String> {
+    #[derive(Deserialize)]
+    struct File {
+        summary: String,
+        max_speed: Option<f64>,
+        #[serde(default)]
+        needs: Vec<String>,
+        #[serde(default)]
+        stream: Stream,
+    }
+    #[derive(Default, Deserialize)]
+    struct Stream {
+        #[serde(default)]
+        fixture: String,
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file: File = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let File { summary, max_speed, needs, stream } = file;
+    Ok(ScenarioInfo { summary, fixture: stream.fixture, max_speed, needs })
+}
+
+/// Finds the players that the command line names.
+pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
+    let own = paths::root().join("harness/players");
+    let mut players: Vec<Player> = Vec::new();
+    for word in given {
+        let named = own.join(word);
+        let is_name = !word.contains(['/', '\\']) && named.join("index.html").is_file();
+        let dir = if is_name { named } else { PathBuf::from(word) };
+        if !dir.join("index.html").is_file() {
+            bail!(
+                "there is no player {word}: neither harness/players/{word} nor {word} holds an index.html{}",
+                known(&own)
+            );
+        }
+        let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        let name = dir.file_name().context("a player's folder has a name")?.to_string_lossy().into_owned();
+        if players.iter().any(|player| player.dir == dir) {
+            continue;
+        }
+        if players.iter().any(|player| player.name == name) {
+            bail!("two players are called {name}");
+        }
+        let can = read_abilities(&dir)?;
+        let given = if is_name { name.clone() } else { paths::short(&dir) };
+        players.push(Player { name, dir, given, can });
+    }
+    Ok(players)
+}
+
+fn known(own: &Path) -> String {
+    let entries = std::fs::read_dir(own).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.filter(|entry| entry.path().join("index.html").is_file());
+    let mut names: Vec<String> =
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    if names.is_empty() { String::new() } else { format!("; known are {}", names.join(", ")) }
+}
+
+fn read_abilities(dir: &Path) -> anyhow::Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        can: BTreeSet<String>,
+    }
+    let path = dir.join("player.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error).context(path.display().to_string()),
+    };
+    let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(file.can)
+}
+
+/// Every trial that the options select.
+pub fn trials(
+    options: &Options,
+    folder: &Path,
+    players: &[Player],
+    engines: &[&'static Engine],
+) -> anyhow::Result<Selection> {
+    let mut broken = Vec::new();
+    let mut trials = Vec::new();
+    let scenarios = find_scenarios(folder)?;
+    if scenarios.is_empty() {
+        bail!("there is no scenario below {}", paths::short(folder));
+    }
+    for (scenario, file) in scenarios {
+        match read_scenario(&file) {
+            Ok(info) => {
+                for player in players {
+                    let of_engine = |engine| trial(options, &scenario, &file, &info, player, engine);
+                    trials.extend(engines.iter().copied().map(of_engine));
+                }
+            }
+            Err(why) => broken.push(why),
+        }
+    }
+    let names: Vec<String> = trials.iter().map(|trial: &Trial| trial.plan.name()).collect();
+    let filters =
+        options.filters.iter().map(|text| Filter::new(text, &names)).collect::<Result<Vec<_>, _>>()?;
+    for filter in &filters {
+        if broken.is_empty() && !names.iter().any(|name| filter.matches(name)) {
+            bail!("no trial matches `{}`; --list shows all", filter.text);
+        }
+    }
+    trials.retain(|trial| {
+        filters.is_empty() || filters.iter().any(|filter| filter.matches(&trial.plan.name()))
+    });
+    if let Some(Partition { part, parts }) = options.partition {
+        let mine = trials.into_iter().enumerate().filter(|(place, _)| place % parts == part - 1);
+        trials = mine.map(|(_, trial)| trial).collect();
+    }
+    Ok(Selection { trials, broken })
+}
+
+/// Every scenario.toml below a folder by its name: the path from there to its folder.
+fn find_scenarios(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let folder = std::path::absolute(folder)?;
+    let mut ahead = vec![folder.clone()];
+    while let Some(here) = ahead.pop() {
+        for entry in
+            std::fs::read_dir(&here).with_context(|| format!("the scenarios' folder {}", here.display()))?
+        {
+            let path = entry?.path();
+            if path.is_dir() {
+                ahead.push(path);
+            } else if path.file_name().is_some_and(|name| name == "scenario.toml") {
+                let parts = here.strip_prefix(&folder)?.components();
+                let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+                found.insert(parts.join("/"), path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn trial(
+    options: &Options,
+    scenario: &str,
+    file: &Path,
+    info: &ScenarioInfo,
+    player: &Player,
+    engine: &'static Engine,
+) -> Trial {
+    let missing: Vec<&str> =
+        info.needs.iter().filter(|need| !player.can.contains(*need)).map(String::as_str).collect();
+    let skip = (!missing.is_empty()).then(|| format!("{} cannot {}", player.name, missing.join(", ")));
+    let mut plan = TrialPlan {
+        player: player.name.clone(),
+        player_dir: player.dir.clone(),
+        browser: engine.name.to_owned(),
+        scenario: scenario.to_owned(),
+        scenario_file: file.to_owned(),
+        speed: info.max_speed.map_or(options.speed, |most| options.speed.min(most)),
+        repro: String::new(),
+    };
+    plan.repro = repro(options, &plan, &player.given);
+    Trial { plan, summary: info.summary.clone(), fixture: info.fixture.clone(), skip }
+}
+
+/// The command that runs one trial as this run does.
+fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
+    let mut words = vec!["cargo xtask conformance".to_owned(), quoted(&plan.name())];
+    let mut add = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
+    add("--player", player);
+    add("--browser", &plan.browser);
+    add("--speed", &options.speed.to_string());
+    if let Some(folder) = &options.scenarios {
+        add("--scenarios", &folder.display().to_string());
+    }
+    if let Some(url) = &options.webdriver {
+        add("--webdriver", url);
+    }
+    if options.strict {
+        words.push("--strict".to_owned());
+    }
+    words.join(" ")
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "@%+=:,./-_".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// One filter of the command line.
+struct Filter {
+    text: String,
+    kind: FilterKind,
+}
+
+enum FilterKind {
+    /// The name of a trial, which selects that one and none that only begins like it.
+    Name,
+    Part,
+    Glob(GlobMatcher),
+}
+
+impl Filter {
+    fn new(text: &str, names: &[String]) -> anyhow::Result<Filter> {
+        let kind = if names.iter().any(|name| name == text) {
+            FilterKind::Name
+        } else if text.contains(['*', '?', '[', '{']) {
+            FilterKind::Glob(
+                Glob::new(text).with_context(|| format!("the filter `{text}`"))?.compile_matcher(),
+            )
+        } else {
+            FilterKind::Part
+        };
+        Ok(Filter { text: text.to_owned(), kind })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match &self.kind {
+            FilterKind::Name => name == self.text,
+            FilterKind::Part => name.contains(&self.text),
+            FilterKind::Glob(glob) => {
+                // A glob may be written for the whole name or for the scenario alone.
+                let scenario = name.split_once('/').map_or(name, |(_, scenario)| scenario);
+                glob.is_match(name) || glob.is_match(scenario)
+            }
+        }
+    }
+}
+
+impl Selection {
+    /// An error if a scenario cannot be read, after telling each.
+    pub fn complain(&self) -> anyhow::Result<()> {
+        for why in &self.broken {
+            eprintln!("{why}");
+        }
+        match self.broken.len() {
+            0 => Ok(()),
+            1 => bail!("a scenario cannot be read"),
+            count => bail!("{count} scenarios cannot be read"),
+        }
+    }
+
+    /// The fixtures of the trials that will run.
+    pub fn fixtures(&self) -> BTreeSet<String> {
+        let run = self.trials.iter().filter(|trial| trial.skip.is_none());
+        run.map(|trial| trial.fixture.clone()).filter(|name| !name.is_empty()).collect()
+    }
+
+    pub fn skip_reason(&self, plan: &TrialPlan) -> Option<String> {
+        self.find(plan)?.skip.clone()
+    }
+
+    pub fn summary(&self, plan: &TrialPlan) -> String {
+        self.find(plan).map(|trial| trial.summary.clone()).unwrap_or_default()
+    }
+
+    fn find(&self, plan: &TrialPlan) -> Option<&Trial> {
+        self.trials.iter().find(|trial| trial.plan.name() == plan.name())
+    }
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Partition, String> {
+        let parsed = text.split_once('/').and_then(|(part, parts)| {
+            Some(Partition { part: part.parse().ok()?, parts: parts.parse().ok()? })
+        });
+        parsed
+            .filter(|Partition { part, parts }| (1..=*parts).contains(part))
+            .ok_or_else(|| format!("`{text}` is not K/N with K from 1 to N"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenarios a/one, a/one-more and b/two; the last needs `stop` and allows speed 2.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("folder");
+        let more = "needs = ['stop']\nmax_speed = 2.0\n[stream]\nfixture = 'bars'\n";
+        for (name, more) in [("a/one", ""), ("a/one-more", ""), ("b/two", more)] {
+            let folder = folder.path().join(name);
+            std::fs::create_dir_all(&folder).expect("folder");
+            let text = format!("summary = 'About {name}.'\n{more}");
+            std::fs::write(folder.join("scenario.toml"), text).expect("write");
+        }
+        folder
+    }
+
+    fn selected(options: &Options, folder: &Path) -> anyhow::Result<Selection> {
+        let player = Player { name: "p".into(), dir: "p".into(), given: "p".into(), can: BTreeSet::new() };
+        trials(options, folder, &[player], &[&segproof_harness::engine::ENGINES[0]])
+    }
+
+    fn names(options: &Options) -> Vec<String> {
+        let folder = folder();
+        let selection = selected(options, folder.path()).expect("select");
+        selection.trials.iter().map(|trial| trial.plan.name()).collect()
+    }
+
+    fn filtered(filters: &[&str]) -> Vec<String> {
+        let filters = filters.iter().map(|filter| filter.to_string()).collect();
+        names(&Options { filters, ..Options::default() })
+    }
+
+    #[test]
+    fn filters_are_names_parts_or_globs() {
+        assert_eq!(filtered(&[]).len(), 3);
+        assert_eq!(filtered(&["one"]), ["p@chromium/a/one", "p@chromium/a/one-more"]);
+        assert_eq!(filtered(&["p@chromium/a/one"]), ["p@chromium/a/one"]);
+        assert_eq!(filtered(&["b/*", "*more"]), ["p@chromium/a/one-more", "p@chromium/b/two"]);
+        let folder = folder();
+        let options = Options { filters: vec!["nothing".into()], ..Options::default() };
+        assert!(selected(&options, folder.path()).is_err());
+    }
+
+    #[test]
+    fn partitions_share_out_everything_once() {
+        let part = |text: &str| {
+            names(&Options { partition: Some(text.parse().expect("K/N")), ..Options::default() })
+        };
+        let mut all = [part("1/2"), part("2/2")].concat();
+        all.sort_unstable();
+        assert_eq!(all, filtered(&[]));
+        assert!("0/2".parse::<Partition>().is_err());
+        assert!("3/2".parse::<Partition>().is_err());
+    }
+
+    #[test]
+    fn a_broken_scenario_does_not_hide_the_others() {
+        let folder = folder();
+        std::fs::write(folder.path().join("a/one/scenario.toml"), "summary = 1").expect("write");
+        let selection = selected(&Options::default(), folder.path()).expect("select");
+        assert_eq!(selection.trials.len(), 2);
+        assert_eq!(selection.broken.len(), 1);
+        assert!(selection.broken[0].contains("a/one/scenario.toml"));
+        assert!(selection.complain().is_err());
+    }
+
+    #[test]
+    fn what_a_scenario_says_is_heeded() {
+        let folder = folder();
+        let selection = selected(&Options::default(), folder.path()).expect("select");
+        let two = &selection.trials[2];
+        assert_eq!(two.plan.speed, 2.0);
+        assert_eq!(selection.skip_reason(&two.plan).as_deref(), Some("p cannot stop"));
+        assert!(selection.fixtures().is_empty(), "a skipped trial needs no fixture");
+        assert!(two.plan.repro.contains("p@chromium/b/two"));
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_shell() {
+        assert_eq!(quoted("a@b/c"), "a@b/c");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

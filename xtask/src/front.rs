@@ -1,0 +1,324 @@
+//! The WebDriver front: the one door by which trials reach browsers.
+//!
+//! It speaks W3C WebDriver on a port of 127.0.0.1. New Session starts a driver (or asks the remote end that
+//! `--webdriver` names), Delete Session takes it back with its whole process group and its profile, and
+//! every other command is handed on unread. A trial learns the front's URL and nothing about drivers. On the
+//! same listener, apart from WebDriver, trials post their finished report for the progress display.
+
+mod driver;
+mod ledger;
+mod session;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use segproof_core::report::TrialReport;
+use segproof_harness::engine::Window;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+
+use ledger::Ledger;
+pub use ledger::sweep;
+use session::{Session, WireError};
+
+/// How the front shall be.
+#[derive(Debug)]
+pub struct Settings {
+    /// How many sessions may be open at a time.
+    pub sessions: usize,
+    pub window: Window,
+    /// A WebDriver to use in place of our own drivers.
+    pub remote: Option<String>,
+    /// Folder of the drivers' logs.
+    pub logs: PathBuf,
+    /// Folder of the ledgers.
+    pub state: PathBuf,
+}
+
+/// A front that listens until it is closed. Dropping it kills what it started.
+#[derive(Debug)]
+pub struct Front {
+    /// Base URL for WebDriver clients.
+    pub url: String,
+    /// Where trials POST their reports.
+    pub notify: String,
+    shared: Arc<Shared>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    slots: Arc<Semaphore>,
+    client: reqwest::Client,
+    ledger: Mutex<Ledger>,
+    temporary: TempDir,
+    sessions: Mutex<HashMap<String, Slot>>,
+    opened: AtomicUsize,
+    /// Becomes true when no session may be opened any more.
+    closing: watch::Sender<bool>,
+    /// Held for reading by each New Session on its way.
+    openings: RwLock<()>,
+    verdicts: mpsc::UnboundedSender<TrialReport>,
+}
+
+/// A session by its id: what became of it is remembered, so that a late command gets a true answer.
+#[derive(Debug, Clone)]
+enum Slot {
+    Open(Arc<Session>),
+    Ended(String),
+}
+
+impl Front {
+    /// Starts listening. Finished reports go to `verdicts`.
+    pub async fn open(
+        settings: Settings,
+        verdicts: mpsc::UnboundedSender<TrialReport>,
+    ) -> anyhow::Result<Front> {
+        // Not below the target folder: browsers put sockets here, whose paths must stay short.
+        let temporary = tempfile::Builder::new().prefix("segproof-").tempdir()?;
+        let ledger =
+            Ledger::open(&settings.state, temporary.path()).context("the record of running drivers")?;
+        std::fs::create_dir_all(&settings.logs)?;
+        let shared = Arc::new(Shared {
+            slots: Arc::new(Semaphore::new(settings.sessions)),
+            settings,
+            client: reqwest::Client::builder().no_proxy().build()?,
+            ledger: Mutex::new(ledger),
+            temporary,
+            sessions: Mutex::default(),
+            opened: AtomicUsize::new(0),
+            closing: watch::Sender::new(false),
+            openings: RwLock::default(),
+            verdicts,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let routes = routes(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            let _never_ends = axum::serve(listener, routes).await;
+        });
+        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, shared, server })
+    }
+
+    /// A function that kills at once everything the front started.
+    pub fn killer(&self) -> impl Fn() + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.kill_everything()
+    }
+
+    /// Notes the process group that runs the trials, and a path that its command line names, so that a later
+    /// run can end it if this one is killed; `None` when it has ended.
+    pub fn note_trials(&self, trials: Option<(u32, &Path)>) -> std::io::Result<()> {
+        self.shared.lock_ledger().set_trials(trials)
+    }
+
+    /// Ends every session, politely first, and stops listening.
+    pub async fn close(self) {
+        self.server.abort();
+        // No session can be opened from here on, and those that are being opened are given up.
+        self.shared.closing.send_replace(true);
+        let _all_given_up = self.shared.openings.write().await;
+        let open: Vec<String> = self.shared.lock_sessions().keys().cloned().collect();
+        let closing = open.into_iter().map(|id| {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { shared.end_session(&id, "the run is over", Manner::Polite).await })
+        });
+        for closed in closing.collect::<Vec<_>>() {
+            let _panicked = closed.await;
+        }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.shared.kill_everything();
+    }
+}
+
+/// How a session is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// SIGTERM, a moment, SIGKILL.
+    Polite,
+    /// SIGKILL: the browser is gone already, or shall be.
+    AtOnce,
+}
+
+impl Shared {
+    fn lock_sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Slot>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kill_everything(&self) {
+        self.lock_ledger().clear();
+    }
+
+    /// Waits until the front is closed.
+    async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is ours, so it cannot be gone.
+        let _closing = closing.wait_for(|closing| *closing).await;
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Session>, WireError> {
+        match self.lock_sessions().get(id) {
+            Some(Slot::Open(session)) => Ok(Arc::clone(session)),
+            Some(Slot::Ended(why)) => Err(WireError::unknown(why.clone())),
+            None => Err(WireError::no_such_session(id)),
+        }
+    }
+
+    fn has_ended(&self, id: &str) -> bool {
+        matches!(self.lock_sessions().get(id), Some(Slot::Ended(_)))
+    }
+
+    /// Takes a session out of the table, once, and ends what it holds.
+    async fn end_session(&self, id: &str, why: &str, manner: Manner) {
+        let slot = self.lock_sessions().insert(id.to_owned(), Slot::Ended(why.to_owned()));
+        match slot {
+            Some(Slot::Open(session)) => session.end(self, manner).await,
+            Some(ended) => drop(self.lock_sessions().insert(id.to_owned(), ended)),
+            None => {}
+        }
+    }
+
+    /// The folder of a new session and the path of its driver's log.
+    fn session_paths(&self, trial: &str) -> std::io::Result<(PathBuf, PathBuf)> {
+        let number = self.opened.fetch_add(1, Ordering::SeqCst);
+        // All of one width, so that no folder's path begins with another's.
+        let folder = self.temporary.path().join(format!("{number:06}"));
+        std::fs::create_dir(&folder)?;
+        let log = free_path(&self.settings.logs, &crate::report::log_stem(trial));
+        Ok((folder, log))
+    }
+}
+
+/// The first path of `stem.log`, `stem.2.log`... that is free: a rerun keeps the first run's log.
+fn free_path(folder: &Path, stem: &str) -> PathBuf {
+    let numbered = (2..).map(|number| folder.join(format!("{stem}.{number}.log")));
+    let mut paths = std::iter::once(folder.join(format!("{stem}.log"))).chain(numbered);
+    paths.find(|path| !path.exists()).unwrap_or_default()
+}
+
+fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route(VERDICT_PATH, post(take_verdict))
+        .route("/status", get(status))
+        .route("/session", post(new_session))
+        .route("/session/{id}", any(command))
+        .route("/session/{id}/{*rest}", any(command))
+        // Screenshots and pages that are set as a whole pass through here.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(shared)
+}
+
+async fn take_verdict(State(shared): State<Arc<Shared>>, Json(report): Json<TrialReport>) -> StatusCode {
+    // The file counts, not this message: when nobody listens any more, nothing is lost.
+    let _nobody_listens = shared.verdicts.send(report);
+    StatusCode::NO_CONTENT
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let free = shared.slots.available_permits();
+    Json(json!({"value": {"ready": free > 0, "message": format!("{free} sessions are free")}}))
+}
+
+async fn new_session(
+    State(shared): State<Arc<Shared>>,
+    Json(body): Json<Value>,
+) -> Result<Response, WireError> {
+    // A task of its own, so that a client that gives up does not leave a driver half started.
+    let opening = tokio::spawn(session::open(shared, body));
+    let value = opening.await.map_err(|error| WireError::not_created(error.to_string()))??;
+    Ok(Json(json!({ "value": value })).into_response())
+}
+
+async fn command(
+    State(shared): State<Arc<Shared>>,
+    UrlPath(parts): UrlPath<HashMap<String, String>>,
+    request: Request,
+) -> Result<Response, WireError> {
+    let id = parts.get("id").map(String::as_str).unwrap_or_default();
+    let session = shared.find(id);
+    if request.method() == Method::DELETE && !parts.contains_key("rest") {
+        return delete_session(&shared, id, session, request).await;
+    }
+    forward(&shared, &*session?, request).await
+}
+
+/// Ends a session whatever its driver answers. One that has ended already is deleted with success: a client
+/// that sees its Delete Session fail may try again for minutes.
+async fn delete_session(
+    shared: &Shared,
+    id: &str,
+    session: Result<Arc<Session>, WireError>,
+    request: Request,
+) -> Result<Response, WireError> {
+    let deleted = || Json(json!({"value": null})).into_response();
+    let session = match session {
+        Ok(session) => session,
+        Err(_) if shared.has_ended(id) => return Ok(deleted()),
+        Err(error) => return Err(error),
+    };
+    let answer = tokio::time::timeout(DELETE_DEADLINE, forward(shared, &session, request)).await;
+    shared.end_session(id, "the session was deleted", Manner::AtOnce).await;
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) | Err(_) => Ok(deleted()),
+    }
+}
+
+async fn forward(shared: &Shared, session: &Session, request: Request) -> Result<Response, WireError> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await;
+    let body = body.map_err(|error| WireError::unknown(error.to_string()))?;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut outgoing = shared.client.request(parts.method, format!("{}{path}", session.base)).body(body);
+    if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
+        outgoing = outgoing.header(header::CONTENT_TYPE, kind);
+    }
+    let exchange = async {
+        let answer = outgoing.send().await?;
+        let status = answer.status();
+        let kind = answer.headers().get(header::CONTENT_TYPE).cloned();
+        Ok::<(StatusCode, Option<header::HeaderValue>, Bytes), reqwest::Error>((
+            status,
+            kind,
+            answer.bytes().await?,
+        ))
+    };
+    let (status, kind, body) = session.while_alive(exchange).await?;
+    let mut response = (status, body).into_response();
+    if let Some(kind) = kind {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    Ok(response)
+}
+
+/// Where reports are posted.
+const VERDICT_PATH: &str = "/segproof/verdict";
+
+/// How long a driver may take to close its browser before both are killed.
+const DELETE_DEADLINE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! One driver process in a process group of its own, and what it last said.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
+use segproof_harness::engine::Engine;
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::sync::{mpsc, watch};
+
+/// A driver that listens.
+#[derive(Debug)]
+pub struct Driver {
+    /// Its process group: the driver itself and every process of its browser that did not leave.
+    pub group: u32,
+    /// Base URL.
+    pub url: String,
+    /// How it ended, once it has.
+    pub ended: watch::Receiver<Option<String>>,
+    tail: Tail,
+    drained: watch::Receiver<bool>,
+}
+
+/// A process that has been started and may not listen yet; its group must be noted before it is waited for.
+#[derive(Debug)]
+pub struct Starting {
+    pub group: u32,
+    child: Box<dyn ChildWrapper>,
+    tail: Tail,
+    drained: watch::Receiver<bool>,
+    ports: mpsc::Receiver<u16>,
+}
+
+/// The last lines of the driver's output.
+#[derive(Debug, Clone, Default)]
+pub struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+/// Starts a driver whose temporary files, and its browser's, go to `folder`. Its output goes to `log`.
+pub async fn start(
+    engine: &'static Engine,
+    program: &Path,
+    folder: &Path,
+    log: &Path,
+) -> Result<Starting, String> {
+    let spawned = CommandWrap::with_new(program, |command| {
+        command.args(engine.driver_args).envs(engine.environment(folder));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    })
+    .wrap(ProcessGroup::leader())
+    .wrap(KillOnDrop)
+    .spawn();
+    let mut child = spawned.map_err(|error| format!("{} does not start: {error}", program.display()))?;
+    let group = child.id().ok_or("the driver ended at once")?;
+    let tail = Tail::default();
+    let (announce, ports) = mpsc::channel(1);
+    let (lines, written) = mpsc::channel(LOG_QUEUE);
+    let (drain, drained) = watch::channel(false);
+    tokio::spawn(write_log(log.to_owned(), written, tail.clone(), drain));
+    if let Some(stdout) = child.stdout().take() {
+        tokio::spawn(read_lines(engine, stdout, lines.clone(), Some(announce)));
+    }
+    if let Some(stderr) = child.stderr().take() {
+        tokio::spawn(read_lines(engine, stderr, lines, None));
+    }
+    Ok(Starting { group, child, tail, drained, ports })
+}
+
+impl Starting {
+    /// Waits until the driver says that it listens.
+    pub async fn ready(mut self) -> Result<Driver, String> {
+        let (end, ended) = watch::channel(None);
+        let mut child = self.child;
+        tokio::spawn(async move {
+            let status = child.wait().await;
+            let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            end.send_replace(Some(how));
+        });
+        // The channel closes when the driver's output does.
+        let port = match tokio::time::timeout(READY_DEADLINE, self.ports.recv()).await {
+            Ok(Some(port)) => port,
+            Ok(None) => {
+                drained_soon(&self.drained).await;
+                return Err(format!("the driver ended before it listened{}", self.tail.quoted()));
+            }
+            Err(_) => {
+                let seconds = READY_DEADLINE.as_secs();
+                return Err(format!("the driver did not listen within {seconds} s{}", self.tail.quoted()));
+            }
+        };
+        let Starting { group, tail, drained, .. } = self;
+        Ok(Driver { group, url: format!("http://127.0.0.1:{port}"), ended, tail, drained })
+    }
+}
+
+impl Driver {
+    /// Waits for the driver's end and says it in one sentence with its last lines.
+    pub async fn death(&self) -> String {
+        let mut ended = self.ended.clone();
+        // An error means that the sender is gone, which it is only after it has spoken.
+        let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| how.clone()).unwrap_or_default();
+        drained_soon(&self.drained).await;
+        format!("the driver died ({how}){}", self.tail.quoted())
+    }
+
+    /// The driver's last lines, ready to follow a sentence.
+    pub fn last_lines(&self) -> String {
+        self.tail.quoted()
+    }
+}
+
+impl Tail {
+    fn push(&self, line: &str) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == TAIL_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_owned());
+    }
+
+    fn quoted(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() {
+            return "; it said nothing".to_owned();
+        }
+        format!("; its last lines: {}", lines.iter().cloned().collect::<Vec<_>>().join(" | "))
+    }
+}
+
+async fn read_lines(
+    engine: &'static Engine,
+    output: impl AsyncRead + Unpin,
+    lines: mpsc::Sender<String>,
+    announce: Option<mpsc::Sender<u16>>,
+) {
+    let mut reader = BufReader::new(output);
+    let mut bytes = Vec::new();
+    // By bytes: a browser's message need not be UTF-8, and reading must go on so that nobody blocks.
+    while reader.read_until(b'\n', &mut bytes).await.is_ok_and(|count| count > 0) {
+        let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        bytes.clear();
+        if let (Some(announce), Some(port)) = (&announce, engine.announced_port(&line)) {
+            let _known_already = announce.try_send(port);
+        }
+        let _nobody_writes = lines.send(line).await;
+    }
+}
+
+async fn write_log(path: PathBuf, mut lines: mpsc::Receiver<String>, tail: Tail, drain: watch::Sender<bool>) {
+    // A log that cannot be written costs nothing but the log: the tail is kept either way.
+    let mut file = File::create(&path).await.ok();
+    while let Some(line) = lines.recv().await {
+        tail.push(&line);
+        if let Some(open) = &mut file
+            && open.write_all(format!("{line}\n").as_bytes()).await.is_err()
+        {
+            file = None;
+        }
+        if lines.is_empty()
+            && let Some(open) = &mut file
+        {
+            let _lost = open.flush().await;
+        }
+    }
+    drain.send_replace(true);
+}
+
+/// Waits until the output of a driver that has ended is read, so that its last lines are known. A browser
+/// that lives on may hold the output open, hence the limit.
+async fn drained_soon(drained: &watch::Receiver<bool>) {
+    let mut drained = drained.clone();
+    let _either_way = tokio::time::timeout(DRAIN_DEADLINE, drained.wait_for(|drained| *drained)).await;
+}
+
+/// How long a driver may take until it listens.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many of the driver's last lines a report quotes.
+const TAIL_LINES: usize = 8;
+
+/// How many lines may wait for the log's file.
+const LOG_QUEUE: usize = 256;
+
+/// How long the last lines of a driver that has ended are waited for.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use segproof_harness::engine::ENGINES;
+
+    use super::*;
+
+    const LISTENS_AND_DIES: Engine =
+        Engine { driver_args: &["-c", "echo started successfully on port 4711.; kill -9 $$"], ..ENGINES[0] };
+    const CANNOT_START: Engine = Engine { driver_args: &["-c", "echo no display >&2; exit 3"], ..ENGINES[0] };
+    static PLAYS_DRIVER: [Engine; 2] = [LISTENS_AND_DIES, CANNOT_START];
+
+    async fn ready(engine: &'static Engine) -> (Result<Driver, String>, String) {
+        let folder = tempfile::tempdir().expect("folder");
+        let log = folder.path().join("driver.log");
+        let starting = start(engine, Path::new("/bin/sh"), folder.path(), &log).await.expect("sh");
+        let ready = starting.ready().await;
+        if let Ok(driver) = &ready {
+            driver.death().await;
+        }
+        (ready, std::fs::read_to_string(&log).expect("log"))
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_dies_says_how_and_what_it_said_last() {
+        let (driver, log) = ready(&PLAYS_DRIVER[0]).await;
+        let driver = driver.expect("listens");
+        assert_eq!(driver.url, "http://127.0.0.1:4711");
+        let death = driver.death().await;
+        assert!(death.contains("SIGKILL") && death.contains("on port 4711"), "{death}");
+        assert!(log.contains("on port 4711"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_cannot_start_says_why() {
+        let (driver, log) = ready(&PLAYS_DRIVER[1]).await;
+        let why = driver.expect_err("does not listen");
+        assert!(why.contains("before it listened") && why.contains("no display"), "{why}");
+        assert!(log.contains("no display"), "{log}");
+    }
+}

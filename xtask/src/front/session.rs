@@ -1,0 +1,283 @@
+//! One session of the front: a slot, a driver, a folder, and the trial that asked for them.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use nix::sys::signal::Signal;
+use segproof_harness::engine::{self, CLIENT_CAPABILITY, Client, Engine, Machine, User};
+use serde_json::{Map, Value, json};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::driver::{self, Driver};
+use super::{Manner, Shared, Slot, ledger};
+use crate::processes;
+
+/// An open session.
+#[derive(Debug)]
+pub struct Session {
+    /// Base URL of the WebDriver that serves it.
+    pub base: String,
+    /// Our own driver; none for a remote session.
+    driver: Option<Driver>,
+    folder: PathBuf,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// An error as W3C WebDriver words it.
+#[derive(Debug)]
+pub struct WireError {
+    status: StatusCode,
+    error: &'static str,
+    message: String,
+}
+
+/// Opens a session for the client that the capabilities name; gives the `value` of the answer.
+pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> {
+    let mut always = match body.pointer("/capabilities/alwaysMatch") {
+        Some(Value::Object(map)) => map.clone(),
+        _ => return Err(WireError::invalid("capabilities.alwaysMatch is missing")),
+    };
+    let (client, engine) = take_client(&mut always)?;
+    let _opening = shared.openings.read().await;
+    let slot = tokio::select! {
+        slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&shared.slots).acquire_owned()) => slot,
+        () = shared.closed() => return Err(WireError::over()),
+    };
+    let slot = slot.map_err(|_| WireError::not_created("no session became free".to_owned()))?;
+    let slot = slot.map_err(|error| WireError::not_created(error.to_string()))?;
+    let (folder, log) = shared
+        .session_paths(&client.trial)
+        .map_err(|error| WireError::not_created(format!("no folder for the session: {error}")))?;
+
+    let driver = match &shared.settings.remote {
+        Some(_) => None,
+        None => Some(start_driver(&shared, engine, &folder, &log).await?),
+    };
+    let base = match (&driver, &shared.settings.remote) {
+        (Some(driver), _) => driver.url.clone(),
+        (None, Some(remote)) => remote.trim_end_matches('/').to_owned(),
+        (None, None) => unreachable!("a driver or a remote end"),
+    };
+    let session = Arc::new(Session { base, driver, folder, _slot: slot });
+    match session.create(&shared, engine, always).await {
+        Ok((id, value)) => {
+            shared.lock_sessions().insert(id.clone(), Slot::Open(Arc::clone(&session)));
+            tokio::spawn(watch(Arc::clone(&shared), id, session, client.pid));
+            Ok(value)
+        }
+        Err(error) => {
+            session.end(&shared, Manner::AtOnce).await;
+            Err(error)
+        }
+    }
+}
+
+fn take_client(always: &mut Map<String, Value>) -> Result<(Client, &'static Engine), WireError> {
+    let client = always.remove(CLIENT_CAPABILITY).unwrap_or_default();
+    let client: Client = serde_json::from_value(client)
+        .map_err(|error| WireError::invalid(&format!("capability {CLIENT_CAPABILITY}: {error}")))?;
+    let engine = engine::engine(&client.engine)
+        .ok_or_else(|| WireError::invalid(&format!("there is no engine {}", client.engine)))?;
+    Ok((client, engine))
+}
+
+async fn start_driver(
+    shared: &Shared,
+    engine: &'static Engine,
+    folder: &std::path::Path,
+    log: &std::path::Path,
+) -> Result<Driver, WireError> {
+    let program = engine
+        .find_driver()
+        .ok_or_else(|| WireError::not_created(format!("the driver of {} is not installed", engine.name)))?;
+    let starting = driver::start(engine, &program, folder, log).await.map_err(WireError::not_created)?;
+    let group = starting.group;
+    let noted = shared.lock_ledger().add(group, folder);
+    let ready = match noted {
+        Ok(()) => tokio::select! {
+            ready = starting.ready() => ready,
+            () = shared.closed() => Err(OVER.to_owned()),
+        },
+        Err(error) => Err(format!("the record of running drivers cannot be written: {error}")),
+    };
+    if ready.is_err() {
+        end_group(shared, group, folder).await;
+    }
+    ready.map_err(WireError::not_created)
+}
+
+impl Session {
+    /// New Session at the driver.
+    async fn create(
+        &self,
+        shared: &Shared,
+        engine: &Engine,
+        mut always: Map<String, Value>,
+    ) -> Result<(String, Value), WireError> {
+        let browser = engine.find_browser();
+        let profile = self.folder.join("profile");
+        let own = self.driver.is_some();
+        let machine = Machine {
+            browser: browser.as_deref().filter(|_| own),
+            profile: Some(profile.as_path()).filter(|_| own),
+            window: shared.settings.window,
+            user: if own && nix::unistd::geteuid().is_root() { User::Root } else { User::Ordinary },
+        };
+        engine.complete(&mut always, &machine);
+        let body = json!({"capabilities": {"alwaysMatch": always, "firstMatch": [{}]}});
+        let exchange = async {
+            let request = shared.client.post(format!("{}/session", self.base)).json(&body);
+            request.timeout(engine.session_timeout).send().await?.json::<Value>().await
+        };
+        let answer = tokio::select! {
+            answer = self.while_alive(exchange) => answer.map_err(|error| self.with_tail(error.message))?,
+            () = shared.closed() => return Err(WireError::over()),
+        };
+        let value = answer["value"].clone();
+        match value["sessionId"].as_str() {
+            Some(id) => Ok((id.to_owned(), value)),
+            None => {
+                let why = value["message"].as_str().unwrap_or("the driver gave no session id");
+                Err(self.with_tail(why.lines().next().unwrap_or_default().to_owned()))
+            }
+        }
+    }
+
+    fn with_tail(&self, message: String) -> WireError {
+        let tail = self.driver.as_ref().map(Driver::last_lines).unwrap_or_default();
+        // A driver's death tells its last lines already.
+        WireError::not_created(if message.contains(&tail) { message } else { format!("{message}{tail}") })
+    }
+
+    /// Runs an exchange with the driver, and ends it with a true sentence when the driver dies meanwhile.
+    pub async fn while_alive<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, reqwest::Error>>,
+    ) -> Result<T, WireError> {
+        let failed = tokio::select! {
+            done = exchange => match done {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            },
+            death = self.death() => return Err(WireError::unknown(death)),
+        };
+        // A dying driver closes its connections a moment before it can be seen to be dead.
+        match tokio::time::timeout(DEATH_DEADLINE, self.death()).await {
+            Ok(death) => Err(WireError::unknown(death)),
+            Err(_) => Err(WireError::unknown(format!("the driver did not answer: {}", causes(&failed)))),
+        }
+    }
+
+    async fn death(&self) -> String {
+        match &self.driver {
+            Some(driver) => driver.death().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the driver with its browser, and removes the folder.
+    pub async fn end(&self, shared: &Shared, manner: Manner) {
+        match &self.driver {
+            Some(driver) => {
+                if manner == Manner::Polite {
+                    processes::signal_group(driver.group, Signal::SIGTERM);
+                    let _killed_below = tokio::time::timeout(POLITE_DEADLINE, driver.death()).await;
+                }
+                end_group(shared, driver.group, &self.folder).await;
+            }
+            None => drop(ledger::remove_folder(&self.folder)),
+        }
+    }
+}
+
+/// Kills a group, removes its folder and forgets it.
+async fn end_group(shared: &Shared, group: u32, folder: &std::path::Path) {
+    // Whatever the leader's fate, members of the group may live.
+    let noted = ledger::Group { folder: folder.to_owned(), started: processes::started(group) };
+    let _panicked = tokio::task::spawn_blocking(move || {
+        ledger::kill_group(group, &noted);
+        ledger::remove_folder(&noted.folder)
+    })
+    .await;
+    // The ledger only helps a later run; one that cannot be written then costs a look at dead numbers.
+    let _stays_noted = shared.lock_ledger().remove(group);
+}
+
+/// Ends the session when its driver dies or its trial is gone without having deleted it.
+async fn watch(shared: Arc<Shared>, id: String, session: Arc<Session>, client: u32) {
+    let why = tokio::select! {
+        death = session.death() => death,
+        () = process_gone(client) => "the trial's process is gone".to_owned(),
+    };
+    drop(session);
+    shared.end_session(&id, &why, Manner::AtOnce).await;
+}
+
+async fn process_gone(pid: u32) {
+    let mut look = tokio::time::interval(CLIENT_LOOK);
+    while processes::exists(pid) {
+        look.tick().await;
+    }
+}
+
+/// An error with the errors that caused it, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+impl WireError {
+    pub fn unknown(message: String) -> WireError {
+        WireError { status: StatusCode::INTERNAL_SERVER_ERROR, error: "unknown error", message }
+    }
+
+    /// For New Session; clients repeat it after an `unknown error`, but not after this one.
+    pub fn not_created(message: String) -> WireError {
+        WireError { status: StatusCode::INTERNAL_SERVER_ERROR, error: "session not created", message }
+    }
+
+    fn over() -> WireError {
+        WireError::not_created(OVER.to_owned())
+    }
+
+    pub fn no_such_session(id: &str) -> WireError {
+        let message = format!("there is no session {id}");
+        WireError { status: StatusCode::NOT_FOUND, error: "invalid session id", message }
+    }
+
+    fn invalid(message: &str) -> WireError {
+        WireError { status: StatusCode::BAD_REQUEST, error: "invalid argument", message: message.to_owned() }
+    }
+}
+
+impl IntoResponse for WireError {
+    fn into_response(self) -> Response {
+        let value = json!({"error": self.error, "message": self.message, "stacktrace": ""});
+        (self.status, Json(json!({ "value": value }))).into_response()
+    }
+}
+
+/// Why no session is opened when the front is being closed.
+const OVER: &str = "the run is over";
+
+/// How long New Session waits for a slot; a trial has one, so this is for sessions that are being closed.
+const SLOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long after a failed exchange the driver's death may become visible.
+const DEATH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// How long a driver may take to close its browser after SIGTERM.
+const POLITE_DEADLINE: Duration = Duration::from_millis(1000);
+
+/// How often a trial's process is looked for: other processes' children cannot be awaited.
+const CLIENT_LOOK: Duration = Duration::from_millis(500);

@@ -1,0 +1,107 @@
+//! The front before a remote end that is played here: what it hands on, and what it does by itself.
+
+use segproof_harness::engine::{CLIENT_CAPABILITY, Client, ENGINES};
+
+use super::*;
+
+/// A remote end that answers New Session with the capabilities it was given, and knows one title.
+async fn remote() -> String {
+    let routes = Router::new()
+        .route(
+            "/session",
+            post(|Json(body): Json<Value>| async move {
+                let capabilities = body["capabilities"]["alwaysMatch"].clone();
+                Json(json!({"value": {"sessionId": "s1", "capabilities": capabilities}}))
+            }),
+        )
+        .route("/session/{id}/title", get(|| async { Json(json!({"value": "hello"})) }))
+        .route("/session/{id}", axum::routing::delete(|| async { Json(json!({"value": null})) }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
+}
+
+/// A front of one session, a client for it, the reports it passes on, and the folder of its files.
+async fn front(remote: &str) -> (Front, reqwest::Client, mpsc::UnboundedReceiver<TrialReport>, TempDir) {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = Settings {
+        sessions: 1,
+        window: Window::Headless,
+        remote: Some(remote.to_owned()),
+        logs: folder.path().join("logs"),
+        state: folder.path().join("state"),
+    };
+    let (verdicts, finished) = mpsc::unbounded_channel();
+    let front = Front::open(settings, verdicts).await.expect("open");
+    let client = reqwest::Client::builder().no_proxy().build().expect("client");
+    (front, client, finished, folder)
+}
+
+async fn new_session(front: &Front, client: &reqwest::Client, pid: u32) -> Value {
+    let engine = &ENGINES[0];
+    let mut always = engine.session_request("trial");
+    let asks = Client { engine: engine.name.to_owned(), trial: "trial".to_owned(), pid };
+    always.insert(CLIENT_CAPABILITY.to_owned(), json!(asks));
+    let body = json!({"capabilities": {"alwaysMatch": always}});
+    let answer = client.post(format!("{}/session", front.url)).json(&body).send().await.expect("answer");
+    answer.json().await.expect("json")
+}
+
+async fn title(front: &Front, client: &reqwest::Client) -> Value {
+    let answer = client.get(format!("{}/session/s1/title", front.url)).send().await.expect("answer");
+    answer.json().await.expect("json")
+}
+
+#[tokio::test]
+async fn a_session_is_handed_on_and_taken_back() {
+    let (front, client, _finished, _folder) = front(&remote().await).await;
+    let session = new_session(&front, &client, std::process::id()).await;
+    let capabilities = &session["value"]["capabilities"];
+    assert_eq!(capabilities[CLIENT_CAPABILITY], Value::Null, "the front's own capability goes no further");
+    assert!(capabilities["goog:chromeOptions"]["args"].to_string().contains("--headless"));
+    assert_eq!(title(&front, &client).await["value"], "hello");
+    for time in ["first", "second"] {
+        let deleted = client.delete(format!("{}/session/s1", front.url)).send().await.expect("answer");
+        assert!(deleted.status().is_success(), "{time}");
+    }
+    let late = title(&front, &client).await;
+    assert_eq!(late["value"]["error"], "unknown error");
+    assert!(late["value"]["message"].to_string().contains("deleted"), "{late}");
+    front.close().await;
+}
+
+#[tokio::test]
+async fn the_session_of_a_dead_trial_is_taken_back() {
+    let (front, client, _finished, _folder) = front(&remote().await).await;
+    let mut trial = tokio::process::Command::new("true").spawn().expect("true");
+    let pid = trial.id().expect("pid");
+    trial.wait().await.expect("wait");
+    new_session(&front, &client, pid).await;
+    // The slot is the only one, so this waits until the front has seen that the first trial is gone.
+    let second = new_session(&front, &client, std::process::id()).await;
+    assert_eq!(second["value"]["sessionId"], "s1");
+    front.close().await;
+}
+
+#[tokio::test]
+async fn what_the_front_cannot_do_it_says_in_webdrivers_words() {
+    let (front, client, _finished, _folder) = front("http://127.0.0.1:9").await;
+    let nobody = new_session(&front, &client, std::process::id()).await;
+    assert_eq!(nobody["value"]["error"], "session not created");
+    assert_eq!(title(&front, &client).await["value"]["error"], "invalid session id");
+    let body = json!({"capabilities": {"alwaysMatch": {}}});
+    let answer = client.post(format!("{}/session", front.url)).json(&body).send().await.expect("answer");
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    front.close().await;
+}
+
+#[tokio::test]
+async fn reports_are_passed_on() {
+    let (front, client, mut finished, _folder) = front("http://127.0.0.1:9").await;
+    let report = crate::report::sample::trial("a/b", segproof_core::report::Verdict::Pass);
+    let answer = client.post(&front.notify).json(&report).send().await.expect("answer");
+    assert!(answer.status().is_success());
+    assert_eq!(finished.recv().await, Some(report));
+    front.close().await;
+}

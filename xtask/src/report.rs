@@ -1,0 +1,148 @@
+//! What a run leaves to read: report.json, junit.xml, report.html and a page for each trial.
+//!
+//! Everything here is computed from the trials' reports. Nothing judges.
+
+mod html;
+mod junit;
+mod summary;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use segproof_core::report::{Report, TrialReport, Verdict};
+
+pub use junit::{Case, read_cases};
+pub use summary::{Counts, exit_code, print, trial_line};
+
+/// Writes every form of the report below `out`.
+pub fn write(report: &Report, out: &Path) -> anyhow::Result<()> {
+    let json = serde_json::to_vec_pretty(report)?;
+    write_file(&out.join("report.json"), &json).context("report.json")?;
+    write_file(&out.join("junit.xml"), junit::render(report)?.as_bytes()).context("junit.xml")?;
+    for trial in &report.trials {
+        html::write_trial(trial, out).with_context(|| format!("the page of {}", name(trial)))?;
+    }
+    write_file(&out.join("report.html"), html::overview(report)?.as_bytes()).context("report.html")?;
+    Ok(())
+}
+
+/// Writes a file whole or not at all: to a neighbour first, which then takes its name.
+pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let told = |error: io::Error| match error.kind() {
+        io::ErrorKind::StorageFull => {
+            io::Error::new(error.kind(), format!("the disk is full: {} is not written", path.display()))
+        }
+        kind => io::Error::new(kind, format!("{}: {error}", path.display())),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(told)?;
+    file.write_all(bytes).map_err(told)?;
+    file.persist(path).map_err(|error| told(error.error))?;
+    Ok(())
+}
+
+/// The trial's name: `player@browser/scenario`.
+pub fn name(trial: &TrialReport) -> String {
+    format!("{}@{}/{}", trial.player, trial.browser, trial.scenario)
+}
+
+/// The name of a trial's driver log, without its ending.
+pub fn log_stem(trial: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "@-._".contains(letter);
+    trial.chars().map(|letter| if plain(letter) { letter } else { '~' }).collect()
+}
+
+/// A verdict in the words of the report.
+pub fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Known => "known",
+        Verdict::UnexpectedPass => "unexpected-pass",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+pub mod sample {
+    use segproof_core::report::{Level, Stream, ViolationReport};
+
+    use super::*;
+
+    /// A report of one trial.
+    pub fn trial(scenario: &str, verdict: Verdict) -> TrialReport {
+        TrialReport {
+            player: "reference".into(),
+            browser: "chromium".into(),
+            browser_version: "1".into(),
+            scenario: scenario.into(),
+            verdict,
+            violations: Vec::new(),
+            reason: None,
+            stream_ms: 8000,
+            wall_ms: 2000,
+            speed: 4.0,
+            dir: format!("trials/reference@chromium/{scenario}"),
+            repro: "cargo xtask conformance".into(),
+            summary: "An edge miss & more.".into(),
+            first: None,
+        }
+    }
+
+    pub fn violation() -> ViolationReport {
+        ViolationReport {
+            rule: "hls/in-order".into(),
+            level: Level::Must,
+            stream: Stream::Legal,
+            what: "segment 7 was appended after segment 8 <b>".into(),
+            at_ms: Some(1234.0),
+            known: false,
+            binding: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_keeps_its_old_content() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("report.json");
+        write_file(&path, b"old").expect("write");
+        let missing = folder.path().join("missing/report.json");
+        let error = write_file(&missing, b"new").expect_err("no folder");
+        assert!(error.to_string().contains("missing/report.json"), "{error}");
+        write_file(&path, b"new").expect("write");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 1, "no neighbour is left");
+    }
+
+    #[test]
+    fn every_form_is_written() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut failed = sample::trial("a/fails", Verdict::Fail);
+        failed.violations.push(sample::violation());
+        let mut again = sample::trial("a/again", Verdict::Pass);
+        again.first = Some(Box::new(sample::trial("a/again", Verdict::Inconclusive)));
+        let report =
+            Report { version: 1, wall_ms: 1000, stream_ms: 8000, trials: vec![failed.clone(), again] };
+        write(&report, folder.path()).expect("write");
+        let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect(path);
+        let back: Report = serde_json::from_str(&read("report.json")).expect("json");
+        assert_eq!(back, report);
+        let overview = read("report.html");
+        // The template engine writes a slash as a reference, which browsers read back.
+        let overview = overview.replace("&#x2f;", "/");
+        assert!(overview.contains("hls/in-order") && overview.contains("a/fails/index.html"));
+        let page = read(&format!("{}/index.html", failed.dir));
+        assert!(page.contains("after segment 8 &lt;b&gt;"), "the sentence is escaped");
+        assert!(!overview.contains("http://") && !page.contains("http://"), "nothing is fetched");
+        let cases = read_cases(&folder.path().join("junit.xml")).expect("junit");
+        assert_eq!(cases.iter().filter(|case| case.failed).count(), 1);
+        assert_eq!(cases.len(), 2);
+    }
+}

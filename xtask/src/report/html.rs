@@ -1,0 +1,133 @@
+//! The report as pages: self-contained, without scripts and without network.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::Context;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use segproof_core::report::{Report, TrialReport, Verdict};
+use serde_json::json;
+
+use super::{Counts, log_stem, name, word, write_file};
+
+/// The table of all trials.
+pub fn overview(report: &Report) -> anyhow::Result<String> {
+    let mut rows: Vec<&TrialReport> = report.trials.iter().collect();
+    // What needs a look comes first; the order is otherwise the report's.
+    rows.sort_by_key(|trial| urgency(trial.verdict));
+    let rows: Vec<_> = rows.into_iter().map(row).collect();
+    let counts = Counts::of(report);
+    let rate = if report.wall_ms == 0 { 0.0 } else { report.stream_ms as f64 / report.wall_ms as f64 };
+    let page = PAGES.get_template("overview.html")?.render(Serde(json!({
+        "rows": rows,
+        "passed": counts.passed(),
+        "failed": counts.failed(),
+        "skipped": counts.skipped,
+        "known": counts.known,
+        "inconclusive": counts.inconclusive,
+        "stream": seconds(report.stream_ms),
+        "wall": seconds(report.wall_ms),
+        "rate": format!("{rate:.1}"),
+    })))?;
+    Ok(page)
+}
+
+/// Writes the page of one trial, and of the first result that a rerun replaced.
+pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
+    let folder = out.join(&trial.dir);
+    std::fs::create_dir_all(&folder)?;
+    let up = "../".repeat(Path::new(&trial.dir).components().count());
+    let present = |file: &str| folder.join(file).is_file();
+    let files: Vec<&str> = FILES.iter().copied().filter(|file| present(file)).collect();
+    let trace = match std::fs::read(folder.join("trace.txt")) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context("trace.txt"),
+    };
+    let page = PAGES.get_template("trial.html")?.render(Serde(json!({
+        "row": row(trial),
+        "violations": trial.violations,
+        "reason": trial.reason,
+        "repro": trial.repro,
+        "browser_version": trial.browser_version,
+        "speed": trial.speed,
+        "overview": format!("{up}report.html"),
+        "files": files,
+        "logs": driver_logs(trial, out).into_iter().map(|log| format!("{up}drivers/{log}")).collect::<Vec<_>>(),
+        "screenshot": present("page.png"),
+        "trace": trace,
+        "first": trial.first.as_deref().map(row),
+    })))?;
+    write_file(&folder.join("index.html"), page.as_bytes())?;
+    match &trial.first {
+        Some(first) => write_trial(first, out),
+        None => Ok(()),
+    }
+}
+
+fn row(trial: &TrialReport) -> serde_json::Value {
+    let mut rules: Vec<&str> = trial.violations.iter().map(|violation| violation.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    json!({
+        "name": name(trial),
+        "summary": trial.summary,
+        "verdict": word(trial.verdict),
+        "rules": rules,
+        "reason": trial.reason,
+        "stream": seconds(trial.stream_ms),
+        "wall": seconds(trial.wall_ms),
+        "link": format!("{}/index.html", trial.dir),
+        "again": trial.first.is_some(),
+    })
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{:.1}", milliseconds as f64 / 1000.0)
+}
+
+fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Fail => 0,
+        Verdict::UnexpectedPass => 1,
+        Verdict::Inconclusive => 2,
+        Verdict::Known => 3,
+        Verdict::Pass => 4,
+        Verdict::Skipped => 5,
+    }
+}
+
+/// The driver's logs of a trial and of its rerun.
+fn driver_logs(trial: &TrialReport, out: &Path) -> Vec<String> {
+    let stem = log_stem(&name(trial));
+    let entries = std::fs::read_dir(out.join("drivers")).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let own = |log: &String| {
+        let rest = log.strip_prefix(&stem).and_then(|rest| rest.strip_suffix(".log"));
+        rest.is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix('.').is_some_and(|number| number.parse::<u32>().is_ok())
+        })
+    };
+    let mut logs: Vec<String> = names.filter(own).collect();
+    logs.sort_unstable();
+    logs
+}
+
+static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut pages = Environment::new();
+    pages.set_auto_escape_callback(|_| AutoEscape::Html);
+    let templates = [
+        ("style.css", include_str!("style.css")),
+        ("overview.html", include_str!("overview.html")),
+        ("trial.html", include_str!("trial.html")),
+    ];
+    for (name, source) in templates {
+        pages.add_template(name, source).unwrap_or_else(|error| unreachable!("{name}: {error:#}"));
+    }
+    pages
+});
+
+/// The files of a trial that its page links to.
+const FILES: &[&str] =
+    &["trace.txt", "trace.jsonl", "origin.jsonl", "verdict.json", "page.png", "output.txt"];

@@ -1,0 +1,139 @@
+//! The report on the terminal, and the exit code.
+
+use std::path::Path;
+
+use console::style;
+use segproof_core::report::{Report, TrialReport, Verdict};
+
+use super::{name, word};
+use crate::paths;
+
+/// How many trials came to which verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub pass: usize,
+    pub fail: usize,
+    pub known: usize,
+    pub unexpected_pass: usize,
+    pub inconclusive: usize,
+    pub skipped: usize,
+}
+
+impl Counts {
+    pub fn of(report: &Report) -> Counts {
+        let mut counts = Counts::default();
+        for trial in &report.trials {
+            *counts.slot(trial.verdict) += 1;
+        }
+        counts
+    }
+
+    fn slot(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Known => &mut self.known,
+            Verdict::UnexpectedPass => &mut self.unexpected_pass,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::Skipped => &mut self.skipped,
+        }
+    }
+
+    /// Trials that came out as expected.
+    pub fn passed(&self) -> usize {
+        self.pass + self.known
+    }
+
+    /// Trials that did not show what they should: an inconclusive one is never a pass.
+    pub fn failed(&self) -> usize {
+        self.fail + self.unexpected_pass + self.inconclusive
+    }
+}
+
+/// 1 for violations, else 3 for missing evidence, else 0. (2, our own fault, comes before a report exists.)
+pub fn exit_code(report: &Report) -> u8 {
+    let counts = Counts::of(report);
+    match counts {
+        _ if counts.fail + counts.unexpected_pass > 0 => 1,
+        _ if counts.inconclusive > 0 => 3,
+        _ => 0,
+    }
+}
+
+/// One line for a finished trial, then one for each broken rule that weighs.
+pub fn trial_line(trial: &TrialReport) -> String {
+    let verdict = word(trial.verdict);
+    let verdict = match trial.verdict {
+        Verdict::Pass => style(verdict).green(),
+        Verdict::Known | Verdict::Skipped => style(verdict).dim(),
+        Verdict::Inconclusive => style(verdict).yellow(),
+        Verdict::Fail | Verdict::UnexpectedPass => style(verdict).red(),
+    };
+    let (stream, wall) = (trial.stream_ms as f64 / 1000.0, trial.wall_ms as f64 / 1000.0);
+    let mut line = format!("{verdict} {} ({stream:.1} stream s in {wall:.1} s)", name(trial));
+    if let Some(reason) = &trial.reason {
+        for sentence in reason.lines().take(REASON_LINES) {
+            line.push_str(&format!("\n     {sentence}"));
+        }
+    }
+    if matches!(trial.verdict, Verdict::Fail | Verdict::UnexpectedPass) {
+        for violation in trial.violations.iter().filter(|violation| violation.binding && !violation.known) {
+            line.push_str(&format!("\n     {}: {}", violation.rule, violation.what));
+        }
+    }
+    line
+}
+
+/// How much of a reason is shown; a browser's stack trace is for the trial's page.
+const REASON_LINES: usize = 4;
+
+/// Prints the counts, the rate, the report's path, and last the line that other programs read.
+pub fn print(report: &Report, out: &Path) {
+    let counts = Counts::of(report);
+    let (stream, wall) = (report.stream_ms as f64 / 1000.0, report.wall_ms as f64 / 1000.0);
+    println!();
+    let Counts { pass, fail, known, unexpected_pass, inconclusive, skipped } = counts;
+    println!(
+        "{pass} pass, {fail} fail, {known} known, {unexpected_pass} unexpected-pass, \
+         {inconclusive} inconclusive, {skipped} skipped"
+    );
+    let rate = if report.wall_ms == 0 { 0.0 } else { stream / wall };
+    println!("{stream:.0} stream seconds verified in {wall:.1} s wall: {rate:.1} per second");
+    println!("{}", paths::short(&out.join("report.html")));
+    println!("{} passed, {} failed, {skipped} skipped", counts.passed(), counts.failed());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn report(verdicts: &[Verdict]) -> Report {
+        let trials = verdicts.iter().map(|&verdict| sample::trial("a/b", verdict)).collect();
+        Report { version: 1, wall_ms: 0, stream_ms: 0, trials }
+    }
+
+    #[test]
+    fn violations_come_before_missing_evidence() {
+        use Verdict::*;
+        assert_eq!(exit_code(&report(&[Pass, Known, Skipped])), 0);
+        assert_eq!(exit_code(&report(&[Pass, Inconclusive])), 3);
+        assert_eq!(exit_code(&report(&[Inconclusive, Fail])), 1);
+        assert_eq!(exit_code(&report(&[Inconclusive, UnexpectedPass])), 1);
+        let counts = Counts::of(&report(&[Pass, Known, Inconclusive, Fail, UnexpectedPass, Skipped]));
+        assert_eq!((counts.passed(), counts.failed(), counts.skipped), (2, 3, 1));
+    }
+
+    #[test]
+    fn a_failure_says_what_was_broken() {
+        let mut trial = sample::trial("a/b", Verdict::Fail);
+        trial.violations.push(sample::violation());
+        let mut silent = sample::violation();
+        silent.binding = false;
+        silent.rule = "hls/other".into();
+        trial.violations.push(silent);
+        let line = trial_line(&trial);
+        assert!(line.contains("hls/in-order: segment 7"), "{line}");
+        assert!(!line.contains("hls/other"), "{line}");
+    }
+}

@@ -1,0 +1,141 @@
+//! `cargo xtask test`: every test of the workspace, then trials in a browser.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context;
+use clap::Args;
+use segproof_core::report::Report;
+
+use crate::doctor::{self, Consent};
+use crate::{conformance, paths, report};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Also what takes many minutes: every scenario in every browser engine
+    #[arg(long)]
+    all: bool,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How much is tested in browsers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Usual,
+    All,
+}
+
+/// Tests that came out well and those that did not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+/// Runs the command and gives its exit code.
+pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    doctor::provide(doctor::USUAL, Consent::from_yes(options.yes))?;
+    let mut tally = unit_tests()?.and(doc_tests()?);
+    let extent = if options.all { Extent::All } else { Extent::Usual };
+    let mut code = u8::from(tally.failed > 0);
+    for trials in browser_trials(extent) {
+        let out = trials.out();
+        let report = conformance::run(trials)?;
+        report::print(&report, &out);
+        tally = tally.and(Tally::of(&report));
+        // 1 comes before 3: a violation weighs more than missing evidence.
+        code = match (code, report::exit_code(&report)) {
+            (1, _) | (_, 1) => 1,
+            (one, other) => one.max(other),
+        };
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(ExitCode::from(code))
+}
+
+/// The trials that are part of the tests: one run each.
+fn browser_trials(extent: Extent) -> Vec<conformance::Options> {
+    match extent {
+        Extent::Usual => Vec::new(),
+        Extent::All => vec![conformance::Options {
+            browsers: vec!["all".to_owned()],
+            out: Some(paths::target().join("conformance-all")),
+            ..conformance::Options::default()
+        }],
+    }
+}
+
+fn unit_tests() -> anyhow::Result<Tally> {
+    let junit = paths::target().join("nextest/default/junit.xml");
+    // Only a file of this run may be counted.
+    match std::fs::remove_file(&junit) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("junit.xml"),
+        _ => {}
+    }
+    let arguments =
+        ["nextest", "run", "--workspace", "--profile", "default", "--no-fail-fast", "--no-tests", "pass"];
+    let status = Command::new(paths::cargo()).args(arguments).current_dir(paths::root()).status()?;
+    if !status.success() && !junit.exists() {
+        anyhow::bail!("the tests do not build ({status})");
+    }
+    let tally = if junit.exists() { count(&junit)? } else { Tally::default() };
+    // nextest knows of failures that are no test's, such as a list that could not be made.
+    anyhow::ensure!(status.success() || tally.failed > 0, "nextest failed ({status}) though no test did");
+    Ok(tally)
+}
+
+fn count(junit: &Path) -> anyhow::Result<Tally> {
+    let cases = report::read_cases(junit)?;
+    let failed = cases.iter().filter(|case| case.failed).count();
+    let skipped = cases.iter().filter(|case| case.skipped).count();
+    Ok(Tally { passed: cases.len() - failed - skipped, failed })
+}
+
+/// Doc tests are beyond nextest's reach; libtest's own result lines are counted.
+fn doc_tests() -> anyhow::Result<Tally> {
+    let output = Command::new(paths::cargo())
+        .args(["test", "--workspace", "--doc", "--no-fail-fast", "--color", "never"])
+        .current_dir(paths::root())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let tally = text.lines().filter_map(result_line).fold(Tally::default(), Tally::and);
+    anyhow::ensure!(output.status.success() || tally.failed > 0, "the doc tests do not build");
+    Ok(tally)
+}
+
+/// Counts of a line like `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
+fn result_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| {
+        let part = counts.split("; ").find_map(|part| part.strip_suffix(word));
+        part.and_then(|number| number.trim().parse().ok())
+    };
+    Some(Tally { passed: number("passed")?, failed: number("failed")? })
+}
+
+impl Tally {
+    fn of(report: &Report) -> Tally {
+        let counts = report::Counts::of(report);
+        Tally { passed: counts.passed(), failed: counts.failed() }
+    }
+
+    fn and(self, other: Tally) -> Tally {
+        Tally { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtest_lines_are_counted() {
+        let line = "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(result_line(line), Some(Tally { passed: 3, failed: 1 }));
+        assert_eq!(result_line("running 3 tests"), None);
+    }
+}
