@@ -21,6 +21,8 @@ pub struct Engine {
     pub drivers: &'static [&'static str],
     /// The driver's arguments: it picks a free port of 127.0.0.1 itself, so that no two can collide.
     pub driver_args: &'static [&'static str],
+    /// The environment of driver and browser; `{folder}` stands for the session's folder.
+    pub environment: &'static [(&'static str, &'static str)],
     /// What precedes the port's number on the line by which the driver says that it listens.
     pub driver_announces: &'static str,
     /// How many sessions one driver process may serve at a time.
@@ -41,9 +43,11 @@ pub struct Engine {
 
 /// All engines, the default first.
 ///
-/// Chromium: without the background flags it talks to its vendor at every start. Its crash handler moves to
-/// a process group of its own and writes below the user's home; `--disable-crashpad-for-testing` is the one
-/// flag that keeps it away (`--disable-breakpad` and `--disable-crash-reporter` don't).
+/// Chromium: without the background flags it talks to its vendor at every start. Its crash handler leaves the
+/// driver's process group and writes below the user's home, unless the environment names another place: then
+/// its command line names the session's folder too, by which it is found. (`--disable-breakpad` and
+/// `--disable-crash-reporter` don't keep it away, and with `--disable-crashpad-for-testing` the renderers of
+/// Debian's build hang.)
 pub const ENGINES: &[Engine] = &[Engine {
     name: "chromium",
     browsers: &[
@@ -56,6 +60,7 @@ pub const ENGINES: &[Engine] = &[Engine {
     ],
     drivers: &["chromedriver", "/usr/lib/chromium-browser/chromedriver"],
     driver_args: &["--port=0"],
+    environment: &[("TMPDIR", "{folder}"), ("BREAKPAD_DUMP_LOCATION", "{folder}/crashes")],
     driver_announces: "started successfully on port ",
     sessions_per_driver: 1,
     capabilities: r#"{
@@ -158,6 +163,12 @@ impl Engine {
         if let Some(browser) = machine.browser {
             options["binary"] = json!(browser);
         }
+    }
+
+    /// The environment of a session's driver.
+    pub fn environment(&self, folder: &Path) -> Vec<(&'static str, String)> {
+        let folder = folder.display().to_string();
+        self.environment.iter().map(|(key, value)| (*key, value.replace("{folder}", &folder))).collect()
     }
 
     /// The port that a line of the driver's output announces.

@@ -203,6 +203,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
         out,
+        recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),
         target: paths::target(),
         strict: options.strict,

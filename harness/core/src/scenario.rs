@@ -49,6 +49,15 @@ pub enum Need {
     Errors,
 }
 
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Need::Stop => "stop",
+            Need::Errors => "errors",
+        })
+    }
+}
+
 /// `[stream]`: what is published, and when.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]

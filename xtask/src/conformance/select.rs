@@ -8,7 +8,6 @@ use anyhow::{Context, bail};
 use globset::{Glob, GlobMatcher};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
-use serde::Deserialize;
 
 use super::Options;
 use crate::paths;
@@ -61,26 +60,15 @@ pub struct Partition {
     pub parts: usize,
 }
 
-/// Reads what the runner needs of a scenario.
+/// Reads what the runner needs of a scenario; the error shows file, line and caret.
 pub fn read_scenario(path: &Path) -> Result<ScenarioInfo, String> {
-    #[derive(Deserialize)]
-    struct File {
-        summary: String,
-        max_speed: Option<f64>,
-        #[serde(default)]
-        needs: Vec<String>,
-        #[serde(default)]
-        stream: Stream,
-    }
-    #[derive(Default, Deserialize)]
-    struct Stream {
-        #[serde(default)]
-        fixture: String,
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let file: File = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    let File { summary, max_speed, needs, stream } = file;
-    Ok(ScenarioInfo { summary, fixture: stream.fixture, max_speed, needs })
+    let scenario = segproof_harness::run::read_scenario(path).map_err(|error| format!("{error:#}"))?;
+    Ok(ScenarioInfo {
+        summary: scenario.summary.clone(),
+        fixture: scenario.stream.fixture.clone(),
+        max_speed: scenario.max_speed,
+        needs: scenario.needs.iter().map(|need| need.to_string()).collect(),
+    })
 }
 
 /// Finds the players that the command line names.
@@ -89,7 +77,7 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
     let mut players: Vec<Player> = Vec::new();
     for word in given {
         let named = own.join(word);
-        let is_name = !word.contains(['/', '\\']) && named.join("index.html").is_file();
+        let is_name = named.join("index.html").is_file();
         let dir = if is_name { named } else { PathBuf::from(word) };
         if !dir.join("index.html").is_file() {
             bail!(
@@ -122,19 +110,8 @@ fn known(own: &Path) -> String {
 }
 
 fn read_abilities(dir: &Path) -> anyhow::Result<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct File {
-        #[serde(default)]
-        can: BTreeSet<String>,
-    }
-    let path = dir.join("player.toml");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error).context(path.display().to_string()),
-    };
-    let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(file.can)
+    let player = segproof_harness::player::Player::read(dir)?;
+    Ok(player.settings.can.iter().map(|ability| ability.to_string()).collect())
 }
 
 /// Every trial that the options select.
@@ -349,7 +326,7 @@ mod tests {
         for (name, more) in [("a/one", ""), ("a/one-more", ""), ("b/two", more)] {
             let folder = folder.path().join(name);
             std::fs::create_dir_all(&folder).expect("folder");
-            let text = format!("summary = 'About {name}.'\n{more}");
+            let text = format!("summary = 'About {name}.'\nuntil = 'segment 105'\n{more}");
             std::fs::write(folder.join("scenario.toml"), text).expect("write");
         }
         folder
