@@ -59,7 +59,7 @@ fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
             "build",
             "--quiet",
             "--profile",
-            "player",
+            "shipped",
             "--target",
             WASM_TARGET,
             "--package",

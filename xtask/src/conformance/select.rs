@@ -77,7 +77,7 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
     let mut players: Vec<Player> = Vec::new();
     for word in given {
         let named = own.join(word);
-        let is_name = named.join("index.html").is_file();
+        let is_name = Path::new(word).is_relative() && named.join("index.html").is_file();
         let dir = if is_name { named } else { PathBuf::from(word) };
         if !dir.join("index.html").is_file() {
             bail!(
@@ -94,7 +94,7 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
             bail!("two players are called {name}");
         }
         let can = read_abilities(&dir)?;
-        let given = if is_name { name.clone() } else { paths::short(&dir) };
+        let given = if is_name { word.clone() } else { paths::short(&dir) };
         players.push(Player { name, dir, given, can });
     }
     Ok(players)
@@ -389,7 +389,9 @@ mod tests {
         let two = &selection.trials[2];
         assert_eq!(two.plan.speed, 2.0);
         assert_eq!(selection.skip_reason(&two.plan).as_deref(), Some("p cannot stop"));
-        assert!(selection.fixtures().is_empty(), "a skipped trial needs no fixture");
+        let one = Options { filters: vec!["b/two".to_owned()], ..Options::default() };
+        let only_two = selected(&one, folder.path()).expect("select");
+        assert!(only_two.fixtures().is_empty(), "a skipped trial needs no fixture");
         assert!(two.plan.repro.contains("p@chromium/b/two"));
     }
 
