@@ -25,6 +25,8 @@ pub struct Engine {
     pub environment: &'static [(&'static str, &'static str)],
     /// What precedes the port's number on the line by which the driver says that it listens.
     pub driver_announces: &'static str,
+    /// What the driver says when the port it picked has been taken meanwhile.
+    pub driver_port_taken: &'static str,
     /// How many sessions one driver process may serve at a time.
     pub sessions_per_driver: usize,
     /// W3C capabilities that do not depend on the machine, as JSON.
@@ -62,6 +64,7 @@ pub const ENGINES: &[Engine] = &[Engine {
     driver_args: &["--port=0"],
     environment: &[("TMPDIR", "{folder}"), ("BREAKPAD_DUMP_LOCATION", "{folder}/crashes")],
     driver_announces: "started successfully on port ",
+    driver_port_taken: "Address already in use",
     sessions_per_driver: 1,
     capabilities: r#"{
         "browserName": "chrome",

@@ -132,8 +132,9 @@ fn doubt(trace: &Trace) -> Option<String> {
     if trace.page.is_empty() {
         return Some("evidence was lost: the page never reported".into());
     }
-    let worst =
-        |of: Witness| trace.beats.iter().filter(|b| b.of == of).max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms));
+    // Loading the page comes before stream time and is not judged.
+    let judged = || trace.beats.iter().filter(|b| b.at_ms - b.lag_ms * trace.speed >= 0.0);
+    let worst = |of: Witness| judged().filter(|b| b.of == of).max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms));
     for (of, name) in [(Witness::Page, "the page"), (Witness::Origin, "the origin")] {
         let Some(beat) = worst(of) else { return Some(format!("{name} had no heartbeat")) };
         // Lag is not warped: at a higher speed it costs more stream time.

@@ -29,7 +29,7 @@ impl LiveFiles {
         // The resource decides the name: a path can't leave the folder.
         let name = match resource {
             Resource::Playlist => Some("live.m3u8".to_string()),
-            Resource::Init { .. } => Some("live.mp4".to_string()),
+            Resource::Init { .. } => Some(INIT_FILE.to_string()),
             Resource::Segment { msn, .. } => Some(format!("live{msn}.m4s")),
             Resource::Unknown => None,
         };
@@ -61,11 +61,15 @@ impl LiveFiles {
         match resource {
             Resource::Playlist => Content::Playlist { text: String::from_utf8_lossy(bytes).into_owned() },
             Resource::Init { .. } => {
-                self.tracks = media::tracks(bytes).ok();
                 let moov = media::top_level(bytes, b"moov").unwrap_or(bytes);
                 Content::Init { digest: media::digest(moov) }
             }
             Resource::Segment { .. } => {
+                // A player may ask for a segment before the init; ffmpeg wrote the init first.
+                if self.tracks.is_none() {
+                    let init = std::fs::read(self.folder.join(INIT_FILE)).ok();
+                    self.tracks = init.and_then(|init| media::tracks(&init).ok());
+                }
                 let facts = self.tracks.as_ref().and_then(|t| media::segment_facts(bytes, t).ok());
                 facts.map_or(Content::Nothing, Content::Segment)
             }
@@ -73,3 +77,5 @@ impl LiveFiles {
         }
     }
 }
+
+const INIT_FILE: &str = "live.mp4";

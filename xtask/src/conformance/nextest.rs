@@ -62,7 +62,7 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
     let junit = file(".nextest.xml");
     let setting =
         toml::Table::from_iter([("path".to_owned(), toml::Value::from(junit.display().to_string()))]);
-    let text = format!("[profile.conformance.junit]\n{setting}");
+    let text = format!("[profile.conformance.junit]\n{setting}{}", longest_first(plan));
     report::write_file(&file(".nextest.toml"), text.as_bytes())?;
     let log = File::create(file(".nextest.log"))?;
 
@@ -113,6 +113,17 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
         );
     }
     Ok(outputs(&junit))
+}
+
+/// A trial that may not run at full speed takes longest: begun last, it would keep the run waiting.
+fn longest_first(plan: &RunPlan) -> String {
+    let fastest = plan.trials.iter().map(|trial| trial.speed).fold(1.0, f64::max);
+    let slow = plan.trials.iter().filter(|trial| trial.speed < fastest);
+    slow.map(|trial| {
+        let filter = toml::Value::from(format!("test(={})", trial.name()));
+        format!("\n[[profile.conformance.overrides]]\nfilter = {filter}\npriority = 100\n")
+    })
+    .collect()
 }
 
 fn outputs(junit: &Path) -> Outputs {

@@ -92,10 +92,28 @@ async fn start_driver(
     folder: &std::path::Path,
     log: &std::path::Path,
 ) -> Result<Driver, WireError> {
-    let program = engine
-        .find_driver()
-        .ok_or_else(|| WireError::not_created(format!("the driver of {} is not installed", engine.name)))?;
-    let starting = driver::start(engine, &program, folder, log).await.map_err(WireError::not_created)?;
+    let mut started = start_driver_once(shared, engine, folder, log).await;
+    for _ in 1..PORT_TRIES_MAX {
+        match &started {
+            // The driver picks a port in one step and takes it in another; somebody came between.
+            Err(why) if why.contains(engine.driver_port_taken) => {
+                started = start_driver_once(shared, engine, folder, log).await;
+            }
+            _ => break,
+        }
+    }
+    started.map_err(WireError::not_created)
+}
+
+async fn start_driver_once(
+    shared: &Shared,
+    engine: &'static Engine,
+    folder: &std::path::Path,
+    log: &std::path::Path,
+) -> Result<Driver, String> {
+    let program =
+        engine.find_driver().ok_or_else(|| format!("the driver of {} is not installed", engine.name))?;
+    let starting = driver::start(engine, &program, folder, log).await?;
     let group = starting.group;
     let noted = shared.lock_ledger().add(group, folder);
     let ready = match noted {
@@ -108,8 +126,11 @@ async fn start_driver(
     if ready.is_err() {
         end_group(shared, group, folder).await;
     }
-    ready.map_err(WireError::not_created)
+    ready
 }
+
+/// How often a driver is asked to pick another port.
+const PORT_TRIES_MAX: usize = 5;
 
 impl Session {
     /// New Session at the driver.
