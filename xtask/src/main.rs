@@ -8,6 +8,7 @@ mod conformance;
 mod doctor;
 mod fixtures;
 mod front;
+mod mutants;
 mod paths;
 mod player;
 mod processes;
@@ -30,6 +31,12 @@ enum Command {
     Test(test::Options),
     /// Say what this machine lacks and which command installs it.
     Doctor(doctor::Options),
+    /// Run the players that must fail, and see each of them caught.
+    Mutants {
+        /// Install what is missing; each command is printed before it runs
+        #[arg(long)]
+        yes: bool,
+    },
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
         Command::Conformance(options) => conformance::command(options),
         Command::Test(options) => test::command(options),
         Command::Doctor(options) => doctor::command(options),
+        Command::Mutants { yes } => mutants::command(yes),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
     };

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: every test of the workspace, then trials in a browser.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
 use clap::Args;
-use segproof_core::report::Report;
+use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::doctor::{self, Consent};
+use crate::mutants::{self, Check};
 use crate::{conformance, paths, report};
 
 #[derive(Debug, Args)]
@@ -18,13 +20,6 @@ pub struct Options {
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     yes: bool,
-}
-
-/// How much is tested in browsers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Usual,
-    All,
 }
 
 /// Tests that came out well and those that did not.
@@ -38,11 +33,20 @@ struct Tally {
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     doctor::provide(doctor::USUAL, Consent::from_yes(options.yes))?;
     let mut tally = unit_tests()?.and(doc_tests()?);
-    let extent = if options.all { Extent::All } else { Extent::Usual };
+    let mut checks = mutants::run(options.yes)?;
+    checks.extend(same_at_any_speed()?);
+    mutants::report_checks(&checks);
+    let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
+    tally = tally.and(Tally { passed: checks.len() - wrong, failed: wrong });
     let mut code = u8::from(tally.failed > 0);
-    for trials in browser_trials(extent) {
-        let out = trials.out();
-        let report = conformance::run(trials)?;
+    if options.all {
+        let everything = conformance::Options {
+            browsers: vec!["all".to_owned()],
+            out: Some(paths::target().join("conformance-all")),
+            ..conformance::Options::default()
+        };
+        let out = everything.out();
+        let report = conformance::run(everything)?;
         report::print(&report, &out);
         tally = tally.and(Tally::of(&report));
         // 1 comes before 3: a violation weighs more than missing evidence.
@@ -55,17 +59,52 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// The trials that are part of the tests: one run each.
-fn browser_trials(extent: Extent) -> Vec<conformance::Options> {
-    match extent {
-        Extent::Usual => Vec::new(),
-        Extent::All => vec![conformance::Options {
-            browsers: vec!["all".to_owned()],
-            out: Some(paths::target().join("conformance-all")),
+/// A few scenarios for a player that keeps its promises and one that doesn't, at the speed of life and faster:
+/// the verdicts and the rules broken must be the same.
+fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
+    let run = |speed: f64| {
+        conformance::run(conformance::Options {
+            filters: SPEED_TRIALS.iter().map(|name| (*name).to_owned()).collect(),
+            players: vec!["reference".to_owned(), "mutants/ignores-the-404".to_owned()],
+            out: Some(paths::target().join(format!("speed-{speed}"))),
+            speed,
             ..conformance::Options::default()
-        }],
-    }
+        })
+    };
+    let (slow, fast) = (run(1.0)?, run(conformance::Options::default().speed)?);
+    let checks = slow.trials.iter().zip(&fast.trials).map(|(slow, fast)| {
+        let is_same = slow.verdict == fast.verdict && binding_rules(slow) == binding_rules(fast);
+        let words = |trial: &TrialReport| {
+            format!("{} at speed {} {:?}", report::word(trial.verdict), trial.speed, binding_rules(trial))
+        };
+        Check {
+            what: format!("{} is judged alike at speed 1 and {}", report::name(slow), fast.speed),
+            wrong: (!is_same || slow.verdict == Verdict::Inconclusive)
+                .then(|| format!("{}, {}", words(slow), words(fast))),
+        }
+    });
+    let reference_passes =
+        slow.trials.iter().filter(|trial| trial.player == "reference").map(|trial| Check {
+            what: format!("{} passes", report::name(trial)),
+            wrong: (trial.verdict != Verdict::Pass).then(|| report::word(trial.verdict).to_owned()),
+        });
+    Ok(checks.chain(reference_passes).collect())
 }
+
+fn binding_rules(trial: &TrialReport) -> BTreeSet<&str> {
+    trial.violations.iter().filter(|v| v.binding).map(|v| v.rule.as_str()).collect()
+}
+
+const SPEED_TRIALS: &[&str] = &[
+    "reference@chromium/session/round-numbers",
+    "reference@chromium/segment/404-once",
+    "reference@chromium/segment/truncated",
+    "reference@chromium/segment/gap",
+    "reference@chromium/init/delayed",
+    "reference@chromium/playlist/endlist",
+    "reference@chromium/playlist/404-ends",
+    "ignores-the-404@chromium/playlist/404-ends",
+];
 
 fn unit_tests() -> anyhow::Result<Tally> {
     let junit = paths::target().join("nextest/default/junit.xml");
