@@ -124,14 +124,22 @@ async fn watch(
 ) {
     let mut progress = Progress::new(expect);
     let stream = |ms: f64| Duration::from_secs_f64(ms / 1000.0 / stage.clock().speed());
-    let deadline = tokio::time::sleep(stream(limit_ms) + START_WALL);
+    // Loading the page comes before stream time: the limit runs from the first playlist request on.
+    let deadline = tokio::time::sleep(START_WALL);
     tokio::pin!(deadline);
     let mut pulse = tokio::time::interval(HEARTBEAT);
+    let mut has_begun = false;
     let mut is_over = false;
     loop {
         tokio::select! {
             () = &mut deadline => return,
-            at = pulse.tick() => record.origin_beat(stage, at.into_std()),
+            at = pulse.tick() => {
+                record.origin_beat(stage, at.into_std());
+                if !has_begun && stage.clock().zero_ms().is_some() {
+                    has_begun = true;
+                    deadline.as_mut().reset(tokio::time::Instant::now() + stream(limit_ms));
+                }
+            }
             message = messages.recv() => {
                 let Some(message) = message else { return };
                 let end = record.take(message, |event| ends(event, &mut progress, expect));
@@ -206,7 +214,7 @@ fn blank(trial: &TrialPlan, scenario: &Scenario, folder: &Path, plan: &RunPlan) 
     }
 }
 
-/// Loading the page comes before stream time begins.
+/// How long a page may take to ask for the playlist.
 const START_WALL: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_millis(50);
 const WATCH_AFTER_END_TD: f64 = 3.0;

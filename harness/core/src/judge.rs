@@ -27,6 +27,8 @@ pub struct Known {
     pub scenario: String,
     pub rule: String,
     pub because: String,
+    /// How often it was seen to pass nevertheless, as in `2/5`: then a pass is not unexpected.
+    pub passes: Option<String>,
 }
 
 /// What is decided beside the evidence.
@@ -116,7 +118,9 @@ fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
 }
 
 fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
-    applicable(terms).filter(|known| !violations.iter().any(|v| v.rule == known.rule))
+    applicable(terms)
+        .filter(|known| known.passes.is_none())
+        .filter(|known| !violations.iter().any(|v| v.rule == known.rule))
 }
 
 /// Why the evidence does not allow a judgement, if so.
