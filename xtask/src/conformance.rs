@@ -103,7 +103,7 @@ pub fn default_jobs(cores: usize) -> usize {
 }
 
 /// Trials per core: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive.
-const JOBS_PER_CORE: usize = 1;
+const JOBS_PER_CORE: usize = 2;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
