@@ -91,13 +91,17 @@ impl Client {
 
     /// Reads to the connection's end.
     pub async fn rest(&mut self) -> (Vec<u8>, Farewell) {
-        let farewell = loop {
-            match self.more().await {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break Farewell::Closed,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break Farewell::Reset,
-                Err(error) => panic!("neither closed nor reset: {error}"),
+        let end = async {
+            loop {
+                if let Err(error) = self.more().await {
+                    break error.kind();
+                }
             }
+        };
+        let farewell = match within("end of the connection", end).await {
+            io::ErrorKind::UnexpectedEof => Farewell::Closed,
+            io::ErrorKind::ConnectionReset => Farewell::Reset,
+            kind => panic!("neither closed nor reset: {kind}"),
         };
         (std::mem::take(&mut self.received), farewell)
     }

@@ -172,7 +172,7 @@ async fn hang_sends_its_part_and_then_nothing_until_the_client_leaves() {
 /// Nothing is left to hang: for the client the response is complete, and its next request must be answered.
 #[tokio::test]
 async fn hang_after_the_whole_body_is_a_complete_reply() {
-    let stand = Stand::open("[[fault]]\non = \"segment 100\"\nhang = \"100%\"\n").await;
+    let stand = Stand::open("[[fault]]\non = \"segment 100\"\nhang = \"1000000\"\n").await;
     let mut client = Client::connect(stand.stage.media).await;
     client.get(SEGMENT).await;
     assert_eq!(client.reply().await.body, stand.segment());

@@ -46,16 +46,6 @@ async fn nonsense_after_a_pipelined_request_is_answered_400_and_closed() {
 }
 
 #[tokio::test]
-async fn a_request_pipelined_behind_a_hang_does_not_hide_that_the_client_left() {
-    let stand = Stand::open("[[fault]]\non = \"segment 100\"\nhang = \"0\"\n").await;
-    let mut client = Client::connect(stand.stage.media).await;
-    client.send(&(request("GET", SEGMENT) + request("GET", INIT).as_str())).await;
-    assert_eq!(client.head().await.status, 200);
-    drop(client);
-    assert_eq!(stand.ended(1).await[0].end, End::ClientGone);
-}
-
-#[tokio::test]
 async fn nothing_is_answered_after_a_connection_is_cut() {
     for cut in ["truncate = \"10\"\ncontent_length = \"lying\"", "reset = \"10\""] {
         let stand = Stand::open(&format!("[[fault]]\non = \"segment 100\"\n{cut}\n")).await;
