@@ -114,7 +114,7 @@ async fn carry_out(
             // Until the client closes: hyper then drops this future.
             Step::Hang => std::future::pending::<()>().await,
             Step::Reset => {
-                wire.reset_at_close()?;
+                wire.reset_at_close().await?;
                 return Ok(Connection::Resets);
             }
             Step::Close => return Ok(Connection::Closes),

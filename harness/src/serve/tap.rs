@@ -8,10 +8,12 @@
 //! don't pipeline; an exchange that hangs before such a request is `Open` until the stage is dropped.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
@@ -73,14 +75,30 @@ impl Wire {
         self.0.end.notify_one();
     }
 
-    /// Makes the connection's close a TCP reset.
-    pub fn reset_at_close(&self) -> io::Result<()> {
+    /// Makes the connection's close a TCP reset, once all that was written is with the client: a reset throws
+    /// away what this side's kernel still holds. A client that never reads it waits for ever, as in a hang.
+    pub async fn reset_at_close(&self) -> io::Result<()> {
+        // No event tells that the queue is empty.
+        let mut look = tokio::time::interval(QUEUE_LOOK);
+        while unsent_bytes(&self.0.stream)? > 0 {
+            look.tick().await;
+        }
         self.0.stream.set_zero_linger()
     }
 
     /// Resolves when the connection is to be dropped.
     pub async fn ended(&self) {
         self.0.end.notified().await;
+    }
+}
+
+/// What was written to the socket and has not left it yet, bytes (Linux, tcp(7)).
+fn unsent_bytes(stream: &TcpStream) -> io::Result<libc::c_int> {
+    let mut unsent: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `stream` is, and SIOCOUTQNSD writes one int.
+    match unsafe { libc::ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(unsent),
     }
 }
 
@@ -149,3 +167,7 @@ impl Write for Tap {
         Poll::Ready(Ok(()))
     }
 }
+
+const QUEUE_LOOK: Duration = Duration::from_millis(1);
+/// linux/sockios.h; the libc crate has no name for it.
+const SIOCOUTQNSD: libc::Ioctl = 0x894B;

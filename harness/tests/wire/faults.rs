@@ -209,3 +209,33 @@ async fn a_fault_meets_the_second_request_of_a_connection_as_it_meets_the_first(
     let ends: Vec<End> = stand.ended(2).await.iter().map(|request| request.end).collect();
     assert_eq!(ends, [End::Complete, End::Reset]);
 }
+
+/// A reset throws away what the sender's kernel still holds. All that the record says was sent must arrive, also
+/// at a client that is slow to read.
+#[tokio::test]
+async fn reset_waits_until_the_client_has_its_part() {
+    let stand = Stand::open_large("[[fault]]\non = \"segment 100\"\nreset = \"1000000\"\n").await;
+    let mut client = Client::connect(stand.stage.media).await;
+    client.get(SEGMENT).await;
+    // The origin has written all it can before the first byte is read.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.head().await;
+    let (body, farewell) = client.rest().await;
+    assert_eq!((body.len(), farewell), (1_000_000, Farewell::Reset));
+    assert!(body == stand.segment()[..1_000_000]);
+    assert_eq!(stand.ended(1).await[0].sent_bytes, 1_000_000);
+}
+
+/// A client that leaves in mid-body: the record says no more than was taken off the origin's hands.
+#[tokio::test]
+async fn a_client_that_leaves_in_mid_body_is_recorded() {
+    let stand = Stand::open_large("").await;
+    let mut client = Client::connect(stand.stage.media).await;
+    client.get(SEGMENT).await;
+    client.head().await;
+    client.body(1000).await;
+    drop(client);
+    let request = &stand.ended(1).await[0];
+    assert_eq!((request.status, request.end), (200, End::ClientGone));
+    assert!((1000..request.whole_bytes).contains(&request.sent_bytes), "{request:?}");
+}

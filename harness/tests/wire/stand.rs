@@ -32,11 +32,19 @@ impl Stand {
     }
 
     pub async fn open_at(faults: &str, speed: f64) -> Stand {
+        Stand::open_with(media(0), faults, speed).await
+    }
+
+    /// Opens a stage whose segments are larger than any socket's buffers.
+    pub async fn open_large(faults: &str) -> Stand {
+        Stand::open_with(media(LARGE_BYTES), faults, 1.0).await
+    }
+
+    async fn open_with(media: Arc<Media>, faults: &str, speed: f64) -> Stand {
         let scenario = format!(
             "summary = \"On the wire.\"\nuntil = \"segment 108\"\n[stream]\nfixture = \"bars-round\"\n{faults}"
         );
         let scenario = Scenario::parse(&scenario).expect("a scenario");
-        let media = media();
         let publisher = Publisher::Origin(Mutex::new(Origin::new(&scenario, media.clone())));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/mutants/none");
         let files = PageFiles::new(folder, Vec::new(), speed);
@@ -82,11 +90,22 @@ impl Stand {
     }
 }
 
-fn media() -> Arc<Media> {
+/// The fixture's media; each segment ends with a box of so many bytes that players skip (ISO 14496-12, 8.1.2).
+fn media(free_bytes: u32) -> Arc<Media> {
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/bars-round");
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
     let made = fixtures::ensure(&recipe, fixtures::DEFAULT_RUN, &cache, &mut |_| {}).expect("a fixture");
     let fixture = fixtures::load(&made).expect("the fixture reads back");
-    let segments = fixture.segments.into_iter().map(|s| (s.bytes, s.duration_s)).collect();
+    let padded = |mut bytes: Vec<u8>| {
+        if free_bytes > 0 {
+            bytes.extend(free_bytes.to_be_bytes());
+            bytes.extend(b"free");
+            bytes.extend((8..free_bytes).map(|i| i as u8));
+        }
+        bytes
+    };
+    let segments = fixture.segments.into_iter().map(|s| (padded(s.bytes), s.duration_s)).collect();
     Arc::new(Media::new(fixture.target_duration, fixture.init, segments).expect("the fixture's media"))
 }
+
+const LARGE_BYTES: u32 = 12 << 20;
