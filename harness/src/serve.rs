@@ -8,15 +8,16 @@ mod live;
 mod media;
 mod tap;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use segproof_core::origin::Origin;
 use segproof_core::trace::Request;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use control::{PageFiles, PageMessage};
@@ -36,6 +37,8 @@ pub struct Stage {
     shared: Arc<Shared>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
+    /// Its drop tells what runs in tasks of its own: axum gives each WebSocket one.
+    _open: watch::Sender<()>,
 }
 
 struct Shared {
@@ -45,6 +48,8 @@ struct Shared {
     fired: Mutex<Vec<Fired>>,
     page: mpsc::UnboundedSender<PageMessage>,
     files: PageFiles,
+    /// Closed when the stage is dropped.
+    open: watch::Receiver<()>,
 }
 
 /// A fault that met a request; goes to origin.jsonl, never into the trace.
@@ -101,6 +106,7 @@ impl Stage {
         let media = TcpListener::bind(LOOPBACK).await?;
         let (control_address, media_address) = (control.local_addr()?, media.local_addr()?);
         let (page, messages) = mpsc::unbounded_channel();
+        let (open, is_open) = watch::channel(());
         let shared = Arc::new(Shared {
             clock: Clock { opened: Instant::now(), speed, zero_ms: OnceLock::new() },
             publisher,
@@ -108,11 +114,14 @@ impl Stage {
             fired: Mutex::new(Vec::new()),
             page,
             files,
+            open: is_open,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(control::serve(control, shared.clone()));
         tasks.spawn(media::serve(media, shared.clone()));
-        Ok((Stage { control: control_address, media: media_address, shared, _tasks: tasks }, messages))
+        let stage =
+            Stage { control: control_address, media: media_address, shared, _tasks: tasks, _open: open };
+        Ok((stage, messages))
     }
 
     pub fn clock(&self) -> &Clock {
@@ -143,9 +152,32 @@ impl PageFiles {
     }
 }
 
+/// Gives each connection a task, until dropped: the connections end with it.
+async fn accept<C>(listener: TcpListener, mut connect: impl FnMut(TcpStream) -> C)
+where
+    C: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Small writes must leave at once: a head without its body is a state that faults need.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(connect(stream));
+                }
+                // Out of descriptors: trying again at once would keep a core busy and mend nothing.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while the lock is held ends the trial anyway; the data are append-only.
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const LOOPBACK: (std::net::Ipv4Addr, u16) = (std::net::Ipv4Addr::LOCALHOST, 0);

@@ -10,11 +10,14 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use segproof_core::trace::PageEntry;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use super::Shared;
+use super::{Shared, accept};
 
 /// Where the page's files come from, and how fast its time runs.
 pub struct PageFiles {
@@ -71,8 +74,16 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         .route("/probe", get(probe))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .with_state(shared);
-    // Only ends when the trial ends; an accept error is retried by axum.
-    let _ = axum::serve(listener, router).await;
+    // Not axum::serve: its connections are tasks of their own and would outlive the stage.
+    accept(listener, |stream| {
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        async {
+            // A browser that closes in mid-request is no news here: the probe's WebSocket tells.
+            let _ = connection.with_upgrades().await;
+        }
+    })
+    .await;
 }
 
 async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<String>) -> Response {
@@ -113,14 +124,19 @@ fn with_probe(html: &str, speed: f64) -> String {
         scripts
             .push_str(&format!("<script>window.__segproofSpeed = {speed};</script><script>{WARP}</script>"));
     }
-    let head_end = html
-        .to_ascii_lowercase()
-        .find("<head")
-        .and_then(|head| html[head..].find('>').map(|close| head + close + 1));
-    match head_end {
+    match head_end(html) {
         Some(at) => format!("{}{scripts}{}", &html[..at], &html[at..]),
         None => format!("<!doctype html><head>{scripts}</head>{html}"),
     }
+}
+
+/// Where the content of the page's head element begins, if it has a tag for it.
+fn head_end(html: &str) -> Option<usize> {
+    let lower = html.to_ascii_lowercase();
+    // A <header> is none.
+    let ends_name = |at: usize| lower[at..].starts_with(|c: char| c == '>' || c.is_ascii_whitespace());
+    let (head, _) = lower.match_indices("<head").find(|(at, tag)| ends_name(at + tag.len()))?;
+    lower[head..].find('>').map(|close| head + close + 1)
 }
 
 async fn probe(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
@@ -135,8 +151,11 @@ async fn listen(shared: Arc<Shared>, mut socket: WebSocket) {
     say(PageMessage::Connected);
     let mut pings = Vec::new();
     let mut tick = tokio::time::interval(PING_EVERY);
+    let mut open = shared.open.clone();
     loop {
         tokio::select! {
+            // Only ever fails, when the stage is dropped.
+            _ = open.changed() => return,
             _ = tick.tick() => {
                 pings.push(shared.clock.wall_ms(Instant::now()));
                 let id = (pings.len() - 1).to_string();
@@ -166,7 +185,9 @@ fn understand(text: &str, pings: &[f64], received_ms: f64) -> PageMessage {
     }
     match serde_json::from_str(text) {
         Ok(batch) => PageMessage::Batch(batch),
-        Err(error) => PageMessage::Unreadable(format!("{error}: {}", &text[..text.len().min(200)])),
+        Err(error) => {
+            PageMessage::Unreadable(format!("{error}: {}", text.chars().take(200).collect::<String>()))
+        }
     }
 }
 

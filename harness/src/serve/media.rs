@@ -14,30 +14,24 @@ use hyper_util::service::TowerToHyperService;
 use segproof_core::origin::{Reply, Step};
 use segproof_core::trace::{End, Request};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use super::tap::{Wire, tap};
-use super::{Fired, Publisher, Shared, lock};
+use super::{Fired, Publisher, Shared, accept, lock};
 
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let router = Router::new().fallback(any(answer)).with_state(shared);
-    // Dropped with this task: no connection outlives its trial.
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        // Small writes must leave at once: a head without its body is a state that faults need.
-        let _ = stream.set_nodelay(true);
+    accept(listener, |stream| {
         let (io, wire) = tap(stream);
         let service = TowerToHyperService::new(router.clone().layer(Extension(wire.clone())));
-        connections.spawn(async move {
+        async move {
             tokio::select! {
                 // A client that vanishes is an ordinary end; the request's own record says so.
                 _ = http1::Builder::new().serve_connection(io, service) => {}
                 () = wire.ended() => {}
             }
-        });
-        while connections.try_join_next().is_some() {}
-    }
+        }
+    })
+    .await;
 }
 
 async fn answer(
@@ -51,14 +45,20 @@ async fn answer(
         _ => return Ok(with_status(StatusCode::METHOD_NOT_ALLOWED)),
     }
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_string();
-    let wall_ms = shared.clock.wall_ms(Instant::now());
-    let reply = decide(&shared, &path, wall_ms);
-    let mut exchange = Exchange::begin(&shared, &path, wall_ms, &reply);
+    let (reply, mut exchange) = Exchange::begin(&shared, &path);
     wire.take();
     match carry_out(&shared, &wire, &reply, &mut exchange).await {
-        Ok(end) => exchange.finish(end),
+        Ok(Connection::Goes) => exchange.end = exchange.end_of_body(&reply),
+        Ok(Connection::Closes) => {
+            exchange.end = exchange.end_of_body(&reply);
+            return leave(&wire, exchange).await;
+        }
+        Ok(Connection::Resets) => {
+            exchange.end = End::Reset;
+            return leave(&wire, exchange).await;
+        }
         // Writing failed: the client is gone, and the drop of `exchange` says so.
-        Err(_) => wire.close(),
+        Err(_) => return leave(&wire, exchange).await,
     }
     drop(exchange);
     wire.release();
@@ -66,15 +66,19 @@ async fn answer(
     Ok(with_status(StatusCode::OK))
 }
 
-fn decide(shared: &Shared, path: &str, wall_ms: f64) -> Reply {
-    if path.split('?').next() == Some(segproof_core::origin::PLAYLIST_PATH) {
-        shared.clock.begin(wall_ms);
-    }
-    let now_ms = shared.clock.stream_ms(wall_ms);
-    match &shared.publisher {
-        Publisher::Origin(origin) => lock(origin).handle(now_ms, path),
-        Publisher::Files(files) => lock(files).handle(path),
-    }
+/// Ends the connection. hyper is given no response, or it might answer a request that it has read already.
+async fn leave(wire: &Wire, exchange: Exchange) -> Result<Response<Body>, Infallible> {
+    // First the record: who sees the connection's end can rely on it.
+    drop(exchange);
+    wire.close();
+    std::future::pending().await
+}
+
+/// What becomes of the connection after a reply.
+enum Connection {
+    Goes,
+    Closes,
+    Resets,
 }
 
 /// Carries out the reply's steps; fails when the client is gone.
@@ -83,7 +87,7 @@ async fn carry_out(
     wire: &Wire,
     reply: &Reply,
     exchange: &mut Exchange,
-) -> std::io::Result<End> {
+) -> std::io::Result<Connection> {
     let mut sent = 0;
     for step in &reply.steps {
         match *step {
@@ -91,38 +95,52 @@ async fn carry_out(
                 // The wait is the fault itself.
                 tokio::time::sleep(Duration::from_secs_f64(stream_ms / 1000.0 / shared.clock.speed)).await;
             }
-            Step::Head => wire.write_all(head(reply).as_bytes()).await?,
-            Step::BodyTo(to) => {
-                while sent < to {
-                    let next = (sent + CHUNK_BYTES).min(to);
-                    wire.write_all(&reply.body[sent..next]).await?;
-                    sent = next;
-                    exchange.sent_bytes = sent as u64;
+            Step::Head => {
+                let head = head(reply);
+                let mut left = head.as_bytes();
+                while !left.is_empty() {
+                    left = &left[wire.write(left).await?..];
                 }
             }
+            Step::BodyTo(_) if !has_body(reply.status) => {}
+            Step::BodyTo(to) => {
+                while sent < to {
+                    sent += wire.write(&reply.body[sent..to]).await?;
+                    exchange.sent(sent as u64);
+                }
+            }
+            // For the client the response is complete: the connection has to answer its next request.
+            Step::Hang if sent >= reply.content_length => {}
             // Until the client closes: hyper then drops this future.
             Step::Hang => std::future::pending::<()>().await,
             Step::Reset => {
-                wire.reset()?;
-                return Ok(End::Reset);
+                wire.reset_at_close().await?;
+                return Ok(Connection::Resets);
             }
-            Step::Close => {
-                wire.close();
-                return Ok(End::Cut);
-            }
+            Step::Close => return Ok(Connection::Closes),
         }
     }
-    Ok(if sent == reply.body.len() { End::Complete } else { End::Cut })
+    Ok(Connection::Goes)
 }
 
 fn head(reply: &Reply) -> String {
     let reason =
         StatusCode::from_u16(reply.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+    let length = match has_body(reply.status) {
+        true => {
+            format!("content-type: {}\r\ncontent-length: {}\r\n", reply.content_type, reply.content_length)
+        }
+        false => String::new(),
+    };
     format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\
-         access-control-allow-origin: *\r\ncache-control: no-store\r\n\r\n",
-        reply.status, reply.content_type, reply.content_length
+        "HTTP/1.1 {} {reason}\r\n{length}access-control-allow-origin: *\r\ncache-control: no-store\r\n\r\n",
+        reply.status
     )
+}
+
+/// RFC 9110, 15.3.5 and 15.4.5: after the head of these the next response begins.
+fn has_body(status: u16) -> bool {
+    !matches!(status, 204 | 304)
 }
 
 /// One request's record, open from its arrival; a drop before the end means that the client went away.
@@ -134,8 +152,11 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn begin(shared: &Arc<Shared>, path: &str, wall_ms: f64, reply: &Reply) -> Exchange {
+    /// Has the request answered and recorded as one act, so that the records are in the order of the answers.
+    fn begin(shared: &Arc<Shared>, path: &str) -> (Reply, Exchange) {
         let mut requests = lock(&shared.requests);
+        let wall_ms = shared.clock.wall_ms(Instant::now());
+        let reply = decide(shared, path, wall_ms);
         let n = requests.len() as u64;
         requests.push(Request {
             n,
@@ -145,17 +166,29 @@ impl Exchange {
             attempt: reply.attempt,
             status: reply.status,
             content: reply.content.clone(),
-            whole_bytes: reply.body.len() as u64,
+            whole_bytes: if has_body(reply.status) { reply.body.len() as u64 } else { 0 },
             sent_bytes: 0,
             ended_ms: wall_ms,
             end: End::Open,
         });
         lock(&shared.fired).extend(reply.fired.iter().map(|fault| Fired { request: n, fault: *fault }));
-        Exchange { shared: shared.clone(), index: n as usize, sent_bytes: 0, end: End::ClientGone }
+        let exchange =
+            Exchange { shared: shared.clone(), index: n as usize, sent_bytes: 0, end: End::ClientGone };
+        (reply, exchange)
     }
 
-    fn finish(&mut self, end: End) {
-        self.end = end;
+    /// So many bytes of the body have been sent; recorded at once, for watching may stop at any moment.
+    fn sent(&mut self, bytes: u64) {
+        self.sent_bytes = bytes;
+        lock(&self.shared.requests)[self.index].sent_bytes = bytes;
+    }
+
+    /// How an exchange ends of which nothing more is sent.
+    fn end_of_body(&self, reply: &Reply) -> End {
+        match !has_body(reply.status) || self.sent_bytes == reply.body.len() as u64 {
+            true => End::Complete,
+            false => End::Cut,
+        }
     }
 }
 
@@ -164,9 +197,19 @@ impl Drop for Exchange {
         let ended_ms = self.shared.clock.wall_ms(Instant::now());
         let mut requests = lock(&self.shared.requests);
         let record = &mut requests[self.index];
-        record.sent_bytes = self.sent_bytes;
         record.ended_ms = ended_ms;
         record.end = self.end;
+    }
+}
+
+fn decide(shared: &Shared, path: &str, wall_ms: f64) -> Reply {
+    if path.split('?').next() == Some(segproof_core::origin::PLAYLIST_PATH) {
+        shared.clock.begin(wall_ms);
+    }
+    let now_ms = shared.clock.stream_ms(wall_ms);
+    match &shared.publisher {
+        Publisher::Origin(origin) => lock(origin).handle(now_ms, path),
+        Publisher::Files(files) => lock(files).handle(path),
     }
 }
 
@@ -186,5 +229,3 @@ fn with_status(status: StatusCode) -> Response<Body> {
     headers.insert("cache-control", http::HeaderValue::from_static("no-store"));
     response
 }
-
-const CHUNK_BYTES: usize = 16 * 1024;

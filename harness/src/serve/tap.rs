@@ -3,12 +3,17 @@
 //! hyper cuts a body at its Content-Length and can neither reset nor leave a response half sent. So the
 //! handler takes the connection over for each reply: it writes the bytes itself and hyper's own, empty response
 //! is discarded. When the reply is complete hyper goes on to the next request on the same connection.
+//!
+//! Left out: hyper stops watching for the client's close while a pipelined request waits in its buffer. Browsers
+//! don't pipeline; an exchange that hangs before such a request is `Open` until the stage is dropped.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
@@ -23,46 +28,46 @@ pub struct Wire(Arc<Inner>);
 
 struct Inner {
     stream: TcpStream,
-    /// hyper's writes are discarded.
-    is_taken: AtomicBool,
-    /// The handler is writing.
-    is_busy: AtomicBool,
+    /// One of the states below. What hyper has read is no sign of one: it reads ahead of what it answers.
+    state: AtomicU8,
     /// The connection is to be dropped.
     end: Notify,
 }
 
+/// hyper writes.
+const HYPERS: u8 = 0;
+/// The handler writes, and hyper waits for its response.
+const TAKEN: u8 = 1;
+/// hyper has been given its response and will write it now.
+const RELEASED: u8 = 2;
+/// hyper is writing that response, to nowhere; its flush ends it.
+const DISCARDING: u8 = 3;
+
 pub fn tap(stream: TcpStream) -> (Tap, Wire) {
-    let wire = Wire(Arc::new(Inner {
-        stream,
-        is_taken: AtomicBool::new(false),
-        is_busy: AtomicBool::new(false),
-        end: Notify::new(),
-    }));
+    let wire = Wire(Arc::new(Inner { stream, state: AtomicU8::new(HYPERS), end: Notify::new() }));
     (Tap(wire.clone()), wire)
 }
 
 impl Wire {
-    /// From now on only the handler writes, until [`release`](Wire::release) and the next request.
+    /// From now on only the handler writes, until [`release`](Wire::release).
     pub fn take(&self) {
-        self.0.is_busy.store(true, Ordering::SeqCst);
-        self.0.is_taken.store(true, Ordering::SeqCst);
+        self.0.enter(TAKEN);
     }
 
-    /// The reply is complete; what hyper writes for it is still discarded.
+    /// The reply is complete. What hyper writes for it is still discarded, and nothing after that.
     pub fn release(&self) {
-        self.0.is_busy.store(false, Ordering::SeqCst);
+        self.0.enter(RELEASED);
     }
 
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
+    /// Hands some of `bytes`, at least one, to the socket and returns how many.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
             self.0.stream.writable().await?;
             match self.0.stream.try_write(bytes) {
-                Ok(n) => bytes = &bytes[n..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
-        Ok(())
     }
 
     /// Closes the connection; bytes already written are delivered.
@@ -70,16 +75,40 @@ impl Wire {
         self.0.end.notify_one();
     }
 
-    /// Closes the connection with a TCP reset.
-    pub fn reset(&self) -> io::Result<()> {
-        self.0.stream.set_zero_linger()?;
-        self.0.end.notify_one();
-        Ok(())
+    /// Makes the connection's close a TCP reset, once all that was written is with the client: a reset throws
+    /// away what this side's kernel still holds. A client that never reads it waits for ever, as in a hang.
+    pub async fn reset_at_close(&self) -> io::Result<()> {
+        // No event tells that the queue is empty.
+        let mut look = tokio::time::interval(QUEUE_LOOK);
+        while unsent_bytes(&self.0.stream)? > 0 {
+            look.tick().await;
+        }
+        self.0.stream.set_zero_linger()
     }
 
     /// Resolves when the connection is to be dropped.
     pub async fn ended(&self) {
         self.0.end.notified().await;
+    }
+}
+
+/// What was written to the socket and has not left it yet, bytes (Linux, tcp(7)).
+fn unsent_bytes(stream: &TcpStream) -> io::Result<libc::c_int> {
+    let mut unsent: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `stream` is, and SIOCOUTQNSD writes one int.
+    match unsafe { libc::ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(unsent),
+    }
+}
+
+impl Inner {
+    fn enter(&self, state: u8) {
+        self.state.store(state, Ordering::SeqCst);
+    }
+
+    fn is(&self, state: u8) -> bool {
+        self.state.load(Ordering::SeqCst) == state
     }
 }
 
@@ -96,9 +125,6 @@ impl Read for Tap {
             ready!(inner.stream.poll_read_ready(cx))?;
             match inner.stream.try_read(&mut chunk[..limit]) {
                 Ok(n) => {
-                    if n > 0 && !inner.is_busy.load(Ordering::SeqCst) {
-                        inner.is_taken.store(false, Ordering::SeqCst);
-                    }
                     buffer.put_slice(&chunk[..n]);
                     return Poll::Ready(Ok(()));
                 }
@@ -112,7 +138,10 @@ impl Read for Tap {
 impl Write for Tap {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let inner = &self.0.0;
-        if inner.is_taken.load(Ordering::SeqCst) {
+        if !inner.is(HYPERS) {
+            if inner.is(RELEASED) {
+                inner.enter(DISCARDING);
+            }
             return Poll::Ready(Ok(bytes.len()));
         }
         loop {
@@ -125,6 +154,11 @@ impl Write for Tap {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes a response before it looks at the next request, also at one that it has read already.
+        let inner = &self.0.0;
+        if inner.is(DISCARDING) {
+            inner.enter(HYPERS);
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -133,3 +167,7 @@ impl Write for Tap {
         Poll::Ready(Ok(()))
     }
 }
+
+const QUEUE_LOOK: Duration = Duration::from_millis(1);
+/// linux/sockios.h; the libc crate has no name for it.
+const SIOCOUTQNSD: libc::Ioctl = 0x894B;

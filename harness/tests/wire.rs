@@ -1,0 +1,14 @@
+//! What a client of a stage's listeners gets, byte by byte, and what the stage records of it.
+//!
+//! No browser and no HTTP library: requests are written, and responses read, on bare TCP connections.
+
+#[path = "wire/client.rs"]
+mod client;
+#[path = "wire/faults.rs"]
+mod faults;
+#[path = "wire/leaks.rs"]
+mod leaks;
+#[path = "wire/requests.rs"]
+mod requests;
+#[path = "wire/stand.rs"]
+mod stand;
