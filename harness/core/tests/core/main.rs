@@ -2,4 +2,6 @@
 
 mod session;
 
+mod judge;
 mod rules;
+mod selfcheck;
