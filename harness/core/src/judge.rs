@@ -2,14 +2,16 @@
 //!
 //! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::expect::{Expect, Profile};
 use crate::report::{Level, Verdict, ViolationReport};
-use crate::rules::{Case, RULES};
+use crate::rules::{Case, RULES, Violation};
 use crate::scenario::Outcome;
 use crate::selfcheck;
-use crate::trace::{PageEvent, Trace, Witness};
+use crate::trace::{Beat, PageEvent, Trace, Witness};
 use crate::view::{Progress, View};
 
 /// `known.toml` of a player: violations that are expected, each with a reason.
@@ -76,13 +78,7 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
     let stream = if expect.is_illegal { crate::report::Stream::Illegal } else { selfcheck::check(trace).0 };
     let mut all = Vec::new();
     for rule in RULES {
-        let broken = (rule.check)(&case);
-        let more = broken.len().saturating_sub(SHOWN_MAX);
-        for (i, mut violation) in broken.into_iter().take(SHOWN_MAX).enumerate() {
-            if more > 0 && i == SHOWN_MAX - 1 {
-                violation.what.push_str(&format!(" (and {more} times more)"));
-            }
-            let level = violation.level.unwrap_or(rule.level);
+        for (level, violation) in collapse(rule.level, (rule.check)(&case)) {
             all.push(ViolationReport {
                 rule: rule.id.to_string(),
                 level,
@@ -99,6 +95,28 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
         }
     }
     all
+}
+
+/// Shows the first few of each level and counts the rest: a grave one must not hide behind many light ones.
+fn collapse(of_rule: Level, broken: Vec<Violation>) -> Vec<(Level, Violation)> {
+    let level = |violation: &Violation| violation.level.unwrap_or(of_rule);
+    let mut counts: BTreeMap<Level, usize> = BTreeMap::new();
+    broken.iter().for_each(|violation| *counts.entry(level(violation)).or_default() += 1);
+    let mut shown: BTreeMap<Level, usize> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for mut violation in broken {
+        let level = level(&violation);
+        let nth = shown.entry(level).or_default();
+        *nth += 1;
+        let more = counts[&level].saturating_sub(SHOWN_MAX);
+        if *nth == SHOWN_MAX && more > 0 {
+            violation.what.push_str(&format!(" (and {more} times more)"));
+        }
+        if *nth <= SHOWN_MAX {
+            kept.push((level, violation));
+        }
+    }
+    kept
 }
 
 fn weigh(violations: &[ViolationReport], terms: Terms) -> Verdict {
@@ -128,30 +146,52 @@ fn doubt(trace: &Trace) -> Option<String> {
     if let Some(lost) = trace.lost.first() {
         return Some(format!("evidence was lost: {lost}"));
     }
-    for (i, entry) in trace.page.iter().enumerate() {
-        if entry.n != i as u64 {
-            return Some(format!("evidence was lost: the page's lane has a hole before entry {}", entry.n));
+    let lanes: [(&str, Vec<u64>); 2] = [
+        ("page", trace.page.iter().map(|entry| entry.n).collect()),
+        ("origin", trace.requests.iter().map(|request| request.n).collect()),
+    ];
+    for (lane, numbers) in lanes {
+        if let Some((_, n)) = (0..).zip(numbers).find(|(i, n)| i != n) {
+            return Some(format!("evidence was lost: the {lane}'s lane has a hole before entry {n}"));
         }
     }
     if trace.page.is_empty() {
         return Some("evidence was lost: the page never reported".into());
     }
+    [(Witness::Page, "the page"), (Witness::Origin, "the origin")]
+        .into_iter()
+        .find_map(|(of, name)| heartbeat_doubt(trace, of, name))
+}
+
+fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
+    let beats: Vec<_> = trace.beats.iter().filter(|beat| beat.of == of).collect();
+    let Some(last) = beats.last() else { return Some(format!("{name} had no heartbeat")) };
+    // Lag is not warped: at a higher speed it costs more stream time.
+    let due_ms = |beat: &Beat| beat.at_ms - beat.lag_ms * trace.speed;
     // Loading the page comes before stream time and is not judged.
-    let judged = || trace.beats.iter().filter(|b| b.at_ms - b.lag_ms * trace.speed >= 0.0);
-    let worst = |of: Witness| judged().filter(|b| b.of == of).max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms));
-    for (of, name) in [(Witness::Page, "the page"), (Witness::Origin, "the origin")] {
-        let Some(beat) = worst(of) else { return Some(format!("{name} had no heartbeat")) };
-        // Lag is not warped: at a higher speed it costs more stream time.
-        if beat.lag_ms * trace.speed > LAG_STREAM_MS_MAX {
-            return Some(format!(
-                "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
-                beat.lag_ms,
-                beat.at_ms / 1000.0,
-                trace.speed
-            ));
-        }
+    let judged = || beats.iter().filter(|beat| due_ms(beat) >= 0.0);
+    if let Some(beat) = judged().max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms))
+        && beat.lag_ms * trace.speed > LAG_STREAM_MS_MAX
+    {
+        return Some(format!(
+            "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
+            beat.lag_ms,
+            beat.at_ms / 1000.0,
+            trace.speed
+        ));
     }
-    None
+    // One that never came says nothing of its lag.
+    let silence_ms_max = LAG_STREAM_MS_MAX + 2.0 * HEARTBEAT_WALL_MS * trace.speed;
+    let before_first = (0.0, due_ms(beats[0]));
+    let between = beats.windows(2).filter(|pair| due_ms(pair[1]) >= 0.0).map(|p| (p[0].at_ms, p[1].at_ms));
+    let after_last = (last.at_ms, trace.ended_at_ms);
+    let (from_ms, to_ms) =
+        [before_first, after_last].into_iter().chain(between).find(|(a, b)| b - a > silence_ms_max)?;
+    Some(format!(
+        "evidence was lost: {name} had no heartbeat for {:.0} ms from {:.1} s on",
+        to_ms - from_ms,
+        from_ms / 1000.0
+    ))
 }
 
 /// Whether the trial's last frame has passed the playhead.
@@ -207,7 +247,9 @@ pub fn verified_ms(trace: &Trace, expect: &Expect) -> u64 {
     sum as u64
 }
 
-/// A rule broken again and again is shown this often, then counted.
+/// A rule broken again and again at the same level is shown this often, then counted.
 const SHOWN_MAX: usize = 4;
 const LAG_STREAM_MS_MAX: f64 = 500.0;
+/// Page and origin promise a heartbeat this often.
+const HEARTBEAT_WALL_MS: f64 = 50.0;
 const SEEN_STEP_MS_MAX: f64 = 1000.0;

@@ -64,7 +64,7 @@ fn broken_answers(trace: &Trace) -> Vec<String> {
     let mut listed: BTreeMap<String, ()> = BTreeMap::new();
     let mut found = Vec::new();
     for request in &trace.requests {
-        let name = request.path.rsplit('/').next().unwrap_or("");
+        let name = request.path.rsplit('/').next().unwrap_or("").split('?').next().unwrap_or("");
         let expected = match request.resource {
             Resource::Playlist | Resource::Init { .. } => true,
             Resource::Segment { .. } => listed.contains_key(name),

@@ -22,7 +22,8 @@ pub struct View {
 pub struct Listed {
     /// When the first playlist that lists it had been sent.
     pub at_ms: f64,
-    pub gap: bool,
+    /// When the first playlist that marks it with EXT-X-GAP had been sent, if one did.
+    pub gap_ms: Option<f64>,
 }
 
 /// A frame that the viewer saw.
@@ -51,8 +52,11 @@ impl View {
             }
             if let Some(text) = request.delivered_playlist() {
                 for (msn, gap) in listed(text) {
-                    let new = Listed { at_ms: request.ended_ms, gap };
-                    view.listed.entry(msn).or_insert(new).gap |= gap;
+                    let new = Listed { at_ms: request.ended_ms, gap_ms: None };
+                    let listed = view.listed.entry(msn).or_insert(new);
+                    if gap {
+                        listed.gap_ms.get_or_insert(request.ended_ms);
+                    }
                 }
             }
         }

@@ -77,17 +77,17 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
 }
 
 pub fn listed_only(case: &Case) -> Vec<Violation> {
+    let playlists = case.trace.requests.iter().filter_map(|r| Some((r.ended_ms, r.delivered_playlist()?)));
+    let mut delivered: Vec<(f64, &str)> = playlists.collect();
+    delivered.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut delivered = delivered.into_iter().peekable();
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::new();
     for request in &case.trace.requests {
         // What was sent before this request came in is what the player can know. A playlist is sent to its
         // last byte before a request that follows from it can arrive.
-        for earlier in &case.trace.requests[..request.n as usize] {
-            if let Some(text) = earlier.delivered_playlist()
-                && earlier.ended_ms <= request.at_ms
-            {
-                names.extend(uris(text));
-            }
+        while let Some((_, text)) = delivered.next_if(|(ended_ms, _)| *ended_ms <= request.at_ms) {
+            names.extend(uris(text));
         }
         let name = request.path.rsplit('/').next().unwrap_or("").split('?').next().unwrap_or("");
         if request.resource != Resource::Playlist && !names.contains(name) {
@@ -105,12 +105,13 @@ fn uris(text: &str) -> Vec<String> {
     text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).chain(map).map(str::to_string).collect()
 }
 
+/// Only from the playlist on that marks it: before, the player could not know.
 pub fn gap_not_loaded(case: &Case) -> Vec<Violation> {
-    let gap = |msn: u64| case.view.listed.get(&msn).is_some_and(|listed| listed.gap);
+    let gap_ms = |msn: u64| case.view.listed.get(&msn).and_then(|listed| listed.gap_ms);
     case.trace
         .requests
         .iter()
-        .filter(|r| r.resource.msn().is_some_and(gap))
+        .filter(|r| r.resource.msn().and_then(gap_ms).is_some_and(|gap_ms| gap_ms <= r.at_ms))
         .map(|r| Violation::new(r.at_ms, format!("{} was requested although it is a GAP", r.resource)))
         .collect()
 }

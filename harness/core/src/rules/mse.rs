@@ -14,7 +14,8 @@ pub fn init_first(case: &Case) -> Vec<Violation> {
             PageEvent::ChangeType { buffer, .. } => {
                 has_init.insert(*buffer, false);
             }
-            PageEvent::Append { buffer, boxes, .. } => {
+            // What threw never reached the segment parser: neither init nor media.
+            PageEvent::Append { buffer, boxes, error: None, .. } => {
                 let ready = has_init.entry(*buffer).or_insert(false);
                 for b in boxes {
                     match b {

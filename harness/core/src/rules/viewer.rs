@@ -45,7 +45,7 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         Outcome::Failed => last_shown,
     };
     (first..=last)
-        .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| !listed.gap))
+        .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| listed.gap_ms.is_none()))
         .filter(|msn| !case.expect.excused.contains(msn))
         .filter(|msn| !case.view.shown.iter().any(|s| s.msn == Some(*msn)))
         .map(|msn| {

@@ -1,0 +1,292 @@
+//! From broken rules to a verdict: what binds, what is known, what the evidence allows.
+
+use segproof_core::expect::Profile;
+use segproof_core::judge::{self, Judgement, Known, KnownFile, Terms};
+use segproof_core::origin::PLAYLIST_PATH;
+use segproof_core::report::{Level, Stream, Verdict};
+use segproof_core::trace::{Beat, Content, End, Witness};
+
+use crate::session::{Session, UNTIL_MS, segment, segment_path};
+
+fn judged(bend: impl FnOnce(&mut Session)) -> Judgement {
+    judged_with(bend, &[], false)
+}
+
+fn judged_with(bend: impl FnOnce(&mut Session), known: &[Known], strict: bool) -> Judgement {
+    let mut session = Session::live();
+    bend(&mut session);
+    session.seal();
+    judge::judge(&session.trace, &session.expect, Terms { scenario: "segment/404-once", known, strict })
+}
+
+/// The reason of a trace that allows no judgement.
+fn doubt(bend: impl FnOnce(&mut Session)) -> String {
+    // Sealing would mend holes: these bend a sealed session.
+    let mut session = Session::live();
+    bend(&mut session);
+    let terms = Terms { scenario: "segment/404-once", known: &[], strict: false };
+    let judgement = judge::judge(&session.trace, &session.expect, terms);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
+    judgement.reason.unwrap()
+}
+
+fn known(scenario: &str, rule: &str) -> Known {
+    Known { scenario: scenario.into(), rule: rule.into(), because: "it polls".into() }
+}
+
+/// Breaks hls/reload-interval, a SHOULD.
+fn eager(s: &mut Session) {
+    s.reload(7000.0);
+}
+
+/// Breaks mse/init-once, a promise of the seed.
+fn second_init(s: &mut Session) {
+    s.append_init(9000.0);
+}
+
+/// Breaks view/no-missing-frames.
+fn hole(s: &mut Session) {
+    s.keep_frames(|_, n| !(120..140).contains(&n));
+}
+
+#[test]
+fn a_good_session_passes() {
+    let judgement = judged(|_| {});
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert_eq!((judgement.violations.len(), judgement.reason), (0, None));
+}
+
+#[test]
+fn a_broken_rule_fails() {
+    let judgement = judged(hole);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let violation = &judgement.violations[0];
+    assert_eq!((violation.rule.as_str(), violation.level), ("view/no-missing-frames", Level::Viewer));
+    assert!(violation.binding && !violation.known);
+    assert_eq!(violation.what, "no frame of segment 106 was shown");
+}
+
+#[test]
+fn a_should_binds_only_with_strict() {
+    let lax = judged(eager);
+    assert_eq!(lax.verdict, Verdict::Pass);
+    assert_eq!((lax.violations[0].level, lax.violations[0].binding), (Level::Should, false));
+    let strict = judged_with(eager, &[], true);
+    assert_eq!(strict.verdict, Verdict::Fail);
+    assert!(strict.violations[0].binding);
+}
+
+#[test]
+fn a_promise_of_the_seed_binds_only_its_profile() {
+    assert_eq!(judged(second_init).verdict, Verdict::Fail);
+    let stranger = judged(|s| {
+        second_init(s);
+        s.expect.profile = Profile::Standard;
+    });
+    assert_eq!(stranger.verdict, Verdict::Pass);
+    assert_eq!((stranger.violations[0].level, stranger.violations[0].binding), (Level::Seed, false));
+}
+
+#[test]
+fn a_known_violation_is_known_where_its_scenario_matches() {
+    let judgement = judged_with(hole, &[known("segment/*", "view/no-missing-frames")], false);
+    assert_eq!(judgement.verdict, Verdict::Known);
+    assert!(judgement.violations[0].known);
+    assert_eq!(judgement.reason.as_deref(), Some("view/no-missing-frames: it polls"));
+    let elsewhere = judged_with(hole, &[known("playlist/*", "view/no-missing-frames")], false);
+    assert_eq!(elsewhere.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_known_violation_does_not_cover_another() {
+    let both = |s: &mut Session| {
+        hole(s);
+        second_init(s);
+    };
+    assert_eq!(judged_with(both, &[known("*/*", "view/no-missing-frames")], false).verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_known_violation_that_did_not_happen_is_an_unexpected_pass() {
+    let judgement = judged_with(|_| {}, &[known("segment/*", "view/stall")], false);
+    assert_eq!(judgement.verdict, Verdict::UnexpectedPass);
+    assert!(judgement.reason.unwrap().ends_with("view/stall"));
+    let failing = judged_with(hole, &[known("segment/*", "view/stall")], false);
+    assert_eq!(failing.verdict, Verdict::Fail);
+}
+
+#[test]
+fn known_toml_is_read_strictly() {
+    let row = "[[known]]\nscenario = \"a/*\"\nrule = \"view/stall\"\nbecause = \"b\"\n";
+    assert_eq!(toml::from_str::<KnownFile>(row).unwrap().known.len(), 1);
+    assert!(toml::from_str::<KnownFile>(&row.replace("because = \"b\"\n", "")).is_err());
+    assert!(toml::from_str::<KnownFile>(&format!("{row}until = 3\n")).is_err());
+}
+
+#[test]
+fn a_hole_in_a_lane_allows_no_judgement() {
+    assert_eq!(
+        doubt(|s| drop(s.trace.page.remove(40))),
+        "evidence was lost: the page's lane has a hole before entry 41"
+    );
+    assert_eq!(
+        doubt(|s| drop(s.trace.requests.remove(3))),
+        "evidence was lost: the origin's lane has a hole before entry 4"
+    );
+    assert_eq!(doubt(|s| s.trace.page.clear()), "evidence was lost: the page never reported");
+    assert_eq!(
+        doubt(|s| s.trace.lost.push("the browser died".into())),
+        "evidence was lost: the browser died"
+    );
+}
+
+#[test]
+fn doubt_outweighs_a_violation_and_keeps_it_in_sight() {
+    let judgement = judged(|s| {
+        hole(s);
+        s.trace.lost.push("the browser died".into());
+    });
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(judgement.violations.len(), 1);
+}
+
+#[test]
+fn a_heartbeat_late_by_more_than_half_a_second_of_stream_allows_no_judgement() {
+    for (of, name) in [(Witness::Page, "the page"), (Witness::Origin, "the origin")] {
+        let reason = doubt(|s| beat_at(s, of, 9000.0).lag_ms = 501.0);
+        assert!(reason.contains(&format!("a heartbeat of {name} was 501 ms late at 9.0 s")), "{reason}");
+    }
+    let in_time = judged(|s| beat_at(s, Witness::Page, 9000.0).lag_ms = 499.0);
+    assert_eq!(in_time.verdict, Verdict::Pass);
+    // The same lag costs four times the stream time at four times the speed.
+    let reason = doubt(|s| {
+        s.trace.speed = 4.0;
+        beat_at(s, Witness::Page, 9000.0).lag_ms = 130.0;
+    });
+    assert!(reason.ends_with("at speed 4"), "{reason}");
+}
+
+#[test]
+fn what_was_due_before_stream_time_is_loading_and_not_judged() {
+    let late = |at_ms, lag_ms| {
+        judged(|s| {
+            // The beats between were not sent while the page loaded.
+            s.trace.beats.retain(|b| b.of == Witness::Origin || b.at_ms < at_ms - lag_ms || b.at_ms >= at_ms);
+            beat_at(s, Witness::Page, at_ms).lag_ms = lag_ms;
+        })
+        .verdict
+    };
+    assert_eq!(late(-50.0, 5000.0), Verdict::Pass);
+    assert_eq!(late(600.0, 601.0), Verdict::Pass);
+    assert_eq!(late(600.0, 550.0), Verdict::Inconclusive);
+}
+
+#[test]
+fn heartbeats_that_never_came_allow_no_judgement() {
+    for (of, name) in [(Witness::Page, "the page"), (Witness::Origin, "the origin")] {
+        let without = |from: f64, to: f64| {
+            doubt(|s| s.trace.beats.retain(|b| b.of != of || !(from..to).contains(&b.at_ms)))
+        };
+        assert_eq!(without(-1e9, 1e9), format!("{name} had no heartbeat"));
+        // A page that hangs reports no lag: it is silent.
+        let silent = |what| format!("evidence was lost: {name} had no heartbeat for {what}");
+        assert_eq!(without(9000.0, 12_000.0), silent("3050 ms from 8.9 s on"));
+        assert_eq!(without(15_000.0, 1e9), silent("3300 ms from 14.9 s on"));
+        assert_eq!(without(-1e9, 3000.0), silent("2999 ms from 0.0 s on"));
+    }
+    let short = judged(|s| s.trace.beats.retain(|b| !(9000.0..9400.0).contains(&b.at_ms)));
+    assert_eq!(short.verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_player_that_never_asks_for_the_stream_fails() {
+    // Stream time never begins: all evidence comes before its zero, where watching stopped.
+    let judgement = judged(|s| {
+        s.cut(-1.0);
+        s.trace.ended_at_ms = 0.0;
+        s.expect.requests.clear();
+    });
+    let rules: Vec<_> = judgement.violations.iter().map(|v| v.rule.as_str()).collect();
+    assert_eq!((judgement.verdict, rules), (Verdict::Fail, vec!["session/starts", "session/recovers"]));
+}
+
+#[test]
+fn a_violation_says_what_kind_of_stream_it_happened_on() {
+    let stream = |bend: fn(&mut Session)| {
+        judged(|s| {
+            hole(s);
+            bend(s);
+        })
+        .violations[0]
+            .stream
+    };
+    assert_eq!(stream(|_| {}), Stream::Legal);
+    assert_eq!(stream(|s| s.refused(9000.0, &segment_path(105), 404)), Stream::ServerError);
+    assert_eq!(
+        stream(|s| s.edit_playlists(|text| text.replace("EXTINF:2.0", "EXTINF:2.6"))),
+        Stream::Illegal
+    );
+    // The scenario says so itself, whatever was asked for.
+    assert_eq!(stream(|s| s.expect.is_illegal = true), Stream::Illegal);
+}
+
+#[test]
+fn repeated_violations_are_shown_four_times_and_counted() {
+    let judgement = judged(|s| (0..9).for_each(|n| s.append_init(9000.0 + 20.0 * f64::from(n))));
+    let whats: Vec<_> = judgement.violations.iter().map(|v| v.what.as_str()).collect();
+    assert_eq!(whats.len(), 4);
+    assert!(whats[3].ends_with("(and 5 times more)"), "{whats:?}");
+    assert!(whats[..3].iter().all(|what| !what.contains("more")), "{whats:?}");
+    let four = judged(|s| (0..4).for_each(|n| s.append_init(9000.0 + 20.0 * f64::from(n))));
+    assert!(four.violations.iter().all(|v| !v.what.contains("more")));
+}
+
+#[test]
+fn a_grave_violation_does_not_hide_behind_light_ones() {
+    let judgement = judged(|s| {
+        // Eager five times, then a flood.
+        let eager = (0..5).map(|n| 1000.0 + 2000.0 * f64::from(n));
+        let flood = (1..8).map(|n| 12_000.0 + 150.0 * f64::from(n));
+        for at_ms in eager.chain(flood) {
+            s.reload(at_ms);
+        }
+    });
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let musts = judgement.violations.iter().filter(|v| v.level == Level::Must).count();
+    assert!(musts > 0, "{:#?}", judgement.violations);
+}
+
+#[test]
+fn verified_time_is_what_frames_vouch_for() {
+    let verified = |bend: fn(&mut Session)| {
+        let mut session = Session::live();
+        bend(&mut session);
+        session.seal();
+        judge::verified_ms(&session.trace, &session.expect)
+    };
+    let whole = UNTIL_MS as u64 - 200 - 100;
+    assert!(verified(|_| {}).abs_diff(whole) <= 100, "{}", verified(|_| {}));
+    // A segment without frames is not vouched for.
+    assert!(verified(hole).abs_diff(whole - 2100) <= 100, "{}", verified(hole));
+    assert_eq!(verified(|s| s.keep_frames(|_, _| false)), 0);
+}
+
+#[test]
+fn an_answer_under_way_at_the_end_is_no_broken_one() {
+    let judgement = judged(|s| {
+        hole(s);
+        let open = s.request(UNTIL_MS, &segment_path(113), Content::Nothing);
+        (open.end, open.sent_bytes) = (End::Open, 10);
+    });
+    assert_eq!(judgement.violations[0].stream, Stream::Legal);
+    let judgement = judged(|s| {
+        hole(s);
+        s.trace.requests.iter_mut().filter(|r| r.resource == segment(106)).for_each(|r| r.end = End::Reset);
+        s.refused(17_990.0, PLAYLIST_PATH, 503);
+    });
+    assert_eq!(judgement.violations[0].stream, Stream::ServerError);
+}
+
+fn beat_at(s: &mut Session, of: Witness, at_ms: f64) -> &mut Beat {
+    s.trace.beats.iter_mut().find(|b| b.of == of && b.at_ms == at_ms).unwrap()
+}

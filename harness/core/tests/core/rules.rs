@@ -1,0 +1,108 @@
+//! Each row of the law: the good session keeps it, a bent one breaks it and no other, and a lawful session that
+//! looks like the bent one breaks none.
+
+mod hls;
+mod mse;
+mod session;
+mod view;
+
+use std::collections::BTreeSet;
+
+use segproof_core::report::Level;
+use segproof_core::rules::{Case, RULES, Violation};
+use segproof_core::view::View;
+
+use crate::session::{Plan, Session};
+
+/// The tests of one rule.
+struct Pairs {
+    rule: &'static str,
+    /// Sessions that break this rule and no other.
+    bad: &'static [Bent],
+    /// Lawful sessions that look like the bad ones.
+    fair: &'static [Bent],
+}
+
+/// A name, and the session of that name.
+type Bent = (&'static str, fn() -> Session);
+
+fn all() -> impl Iterator<Item = &'static Pairs> {
+    [mse::PAIRS, hls::PAIRS, session::PAIRS, view::PAIRS].into_iter().flatten()
+}
+
+/// A live session, bent.
+fn bent(bend: impl FnOnce(&mut Session)) -> Session {
+    bent_from(Session::live(), bend)
+}
+
+fn bent_from(mut session: Session, bend: impl FnOnce(&mut Session)) -> Session {
+    bend(&mut session);
+    session.seal();
+    session
+}
+
+/// What is broken: the rule, the level it weighs with, and the sentence.
+fn broken(session: &Session) -> Vec<(&'static str, Level, String)> {
+    let view = View::new(&session.trace, &session.expect);
+    let case = Case { trace: &session.trace, expect: &session.expect, view: &view };
+    let weigh = |level: Level, v: Violation| (v.level.unwrap_or(level), v.what);
+    RULES
+        .iter()
+        .flat_map(|rule| (rule.check)(&case).into_iter().map(move |v| (rule.id, weigh(rule.level, v))))
+        .map(|(id, (level, what))| (id, level, what))
+        .collect()
+}
+
+fn levels(session: &Session) -> Vec<Level> {
+    broken(session).into_iter().map(|(_, level, _)| level).collect()
+}
+
+#[test]
+fn every_rule_has_a_session_that_breaks_it_and_a_lawful_one() {
+    let rows: Vec<_> = RULES.iter().map(|rule| rule.id).collect();
+    let ids: BTreeSet<_> = rows.iter().copied().collect();
+    assert_eq!(ids.len(), rows.len(), "a rule's id is given twice");
+    let covered: BTreeSet<_> =
+        all().filter(|p| !p.bad.is_empty() && !p.fair.is_empty()).map(|p| p.rule).collect();
+    assert_eq!(covered, ids);
+}
+
+#[test]
+fn good_sessions_break_no_rule() {
+    // Eight segments make a lap: the burnt-in numbers begin anew, and the same bytes come again.
+    let laps = Plan { lap_segments: 8, ..Plan::LIVE };
+    for (name, session) in
+        [("live", Session::live()), ("ended", Session::ended()), ("laps", Session::new(laps))]
+    {
+        assert_eq!(broken(&session), [], "{name}");
+    }
+}
+
+#[test]
+fn a_bad_session_breaks_its_rule_and_no_other() {
+    let mut wrong = String::new();
+    for pairs in all() {
+        for (name, session) in pairs.bad {
+            let broken = broken(&session());
+            let ids: BTreeSet<_> = broken.iter().map(|(id, _, _)| *id).collect();
+            if ids != BTreeSet::from([pairs.rule]) {
+                wrong.push_str(&format!("{}: {name}: {broken:#?}\n", pairs.rule));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_lawful_session_that_looks_bad_breaks_no_rule() {
+    let mut wrong = String::new();
+    for pairs in all() {
+        for (name, session) in pairs.fair {
+            let broken = broken(&session());
+            if !broken.is_empty() {
+                wrong.push_str(&format!("{}: {name}: {broken:#?}\n", pairs.rule));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

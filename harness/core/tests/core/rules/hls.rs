@@ -1,0 +1,294 @@
+//! Sessions around the rules of RFC 8216.
+
+use segproof_core::origin::PLAYLIST_PATH;
+use segproof_core::report::Level;
+use segproof_core::trace::{AppendedBox, Content, End, PageEvent};
+
+use super::{Pairs, bent, levels};
+use crate::session::{Plan, Session, append, media_boxes, playlist, segment, segment_path};
+
+pub const PAIRS: &[Pairs] = &[
+    Pairs {
+        rule: "hls/in-order",
+        bad: &[
+            ("two change places", || bent(|s| swap(s, 103, 104))),
+            ("one comes late", || {
+                bent(|s| {
+                    s.drop_append(103);
+                    s.append_segment(9000.0, 103);
+                })
+            }),
+        ],
+        fair: &[
+            ("in segments mode a player may fill backwards", || {
+                bent(|s| {
+                    swap(s, 103, 104);
+                    segments_mode(s);
+                })
+            }),
+            ("after a seek back", || {
+                bent(|s| {
+                    s.media(9000.0, "seeking");
+                    s.append_segment(9010.0, 104);
+                    s.append_segment(9020.0, 105);
+                })
+            }),
+            ("another SourceBuffer has an order of its own", || {
+                bent(|s| {
+                    let init = AppendedBox::Init { digest: "the init".into() };
+                    s.page(9000.0, append(2, vec![init]));
+                    s.page(9010.0, append(2, media_boxes(103, 31)));
+                })
+            }),
+            ("the same bytes are listed three times", || bent(|s| slate(s, &[104, 105, 107]))),
+            ("an append that threw is done again after the next", || {
+                bent(|s| {
+                    let at = s.append_at(104);
+                    let mut threw = s.trace.page[at].clone();
+                    threw.at_ms = s.appended_ms(106) + 1.0;
+                    let PageEvent::Append { error, .. } = &mut threw.event else { unreachable!() };
+                    *error = Some("QuotaExceededError".into());
+                    s.trace.page.push(threw);
+                })
+            }),
+            ("the bytes of the first lap come again", || {
+                Session::new(Plan { lap_segments: 4, ..Plan::LIVE })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "hls/no-duplicate",
+        bad: &[
+            ("in sequence mode", || bent(|s| s.append_segment(s.appended_ms(105) + 6.0, 105))),
+            ("in segments mode", || {
+                bent(|s| {
+                    s.append_segment(s.appended_ms(105) + 6.0, 105);
+                    segments_mode(s);
+                })
+            }),
+            ("the same bytes once more than they are listed", || {
+                bent(|s| {
+                    slate(s, &[104, 105]);
+                    s.append(s.appended_ms(106) - 6.0, slate_boxes());
+                })
+            }),
+        ],
+        fair: &[
+            ("the same bytes are listed twice", || bent(|s| slate(s, &[104, 105]))),
+            ("after abort", || again_after(PageEvent::Abort { buffer: 1 })),
+            ("after remove", || {
+                again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 9.0, error: None })
+            }),
+            ("after an error of the SourceBuffer", || again_after(PageEvent::BufferError { buffer: 1 })),
+            ("after a seek", || {
+                again_after(PageEvent::Media { event: "seeking".into(), time: 0.0, error: None })
+            }),
+            ("after the first one threw", || {
+                bent(|s| {
+                    let at = s.append_at(105);
+                    s.append_segment(s.trace.page[at].at_ms + 6.0, 105);
+                    let PageEvent::Append { error, .. } = &mut s.trace.page[at].event else { unreachable!() };
+                    *error = Some("QuotaExceededError".into());
+                })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "hls/listed-only",
+        bad: &[
+            ("a guess at the next segment", || bent(|s| s.refused(9000.0, &segment_path(120), 404))),
+            ("a folder of the player's own", || bent(|s| s.refused(9000.0, "/favicon.ico", 404))),
+            ("a segment is asked for before the playlist that lists it has come", || {
+                bent(|s| {
+                    s.trace
+                        .requests
+                        .iter_mut()
+                        .filter(|r| r.resource == segment(106))
+                        .for_each(|r| r.at_ms -= 200.0)
+                })
+            }),
+            ("a playlist that was cut lists nothing", || {
+                bent(|s| {
+                    s.request(9980.0, PLAYLIST_PATH, playlist(120, None)).end = End::Cut;
+                    s.refused(10_050.0, &segment_path(120), 404);
+                })
+            }),
+        ],
+        fair: &[
+            ("a query is added", || {
+                bent(|s| s.trace.requests.iter_mut().for_each(|r| r.path.push_str("?session=7")))
+            }),
+            ("a segment that has left the playlist", || {
+                bent(|s| {
+                    s.request(9000.0, &segment_path(100), Content::Nothing).status = 404;
+                })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "hls/gap-not-loaded",
+        bad: &[("a GAP is asked for", || {
+            bent(|s| {
+                s.edit_playlists(mark_gap);
+                s.trace
+                    .requests
+                    .iter_mut()
+                    .filter(|r| r.resource == segment(107))
+                    .for_each(|r| r.status = 404);
+            })
+        })],
+        fair: &[
+            ("a GAP is left alone", || {
+                bent(|s| {
+                    s.edit_playlists(mark_gap);
+                    s.drop_append(107);
+                    s.trace.requests.retain(|r| r.resource != segment(107));
+                    s.keep_frames(|_, n| !(140..160).contains(&n));
+                })
+            }),
+            ("it was no GAP yet when it was asked for", || {
+                bent(|s| {
+                    let asked = s.trace.requests.iter().find(|r| r.resource == segment(107)).unwrap().at_ms;
+                    for request in s.trace.requests.iter_mut().filter(|r| r.at_ms > asked) {
+                        if let Content::Playlist { text } = &mut request.content {
+                            *text = mark_gap(text);
+                        }
+                    }
+                })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "hls/reload-interval",
+        bad: &[
+            ("half the wait after a changed playlist", || {
+                bent(|s| {
+                    s.reload(7000.0);
+                })
+            }),
+            ("a quarter of it after an unchanged one", || {
+                bent(|s| {
+                    s.reload(7990.0);
+                })
+            }),
+            ("a flood", || bent(flood)),
+        ],
+        fair: &[
+            ("half of it after an unchanged playlist", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0);
+                    s.request(16_000.0, PLAYLIST_PATH, playlist(111, None));
+                    s.reload(17_000.0);
+                })
+            }),
+            ("errors are retried at once", || {
+                bent(|s| {
+                    last_reloads(s);
+                    [14_000.0, 14_050.0, 14_100.0]
+                        .into_iter()
+                        .for_each(|at| s.refused(at, PLAYLIST_PATH, 503));
+                    s.reload(14_150.0);
+                })
+            }),
+            ("a cut answer is retried at once", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0).end = End::Cut;
+                    s.reload(14_020.0);
+                })
+            }),
+            ("one is still under way at the end", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0);
+                    s.reload(16_000.0).end = End::Open;
+                })
+            }),
+            ("a slow answer is followed at once", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0).ended_ms = 15_990.0;
+                    s.reload(16_000.0);
+                })
+            }),
+            ("a timer's jitter", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0);
+                    s.reload(15_830.0);
+                })
+            }),
+        ],
+    },
+];
+
+#[test]
+fn a_duplicate_weighs_by_what_the_viewer_sees() {
+    let twice = || bent(|s| s.append_segment(s.appended_ms(105) + 6.0, 105));
+    assert_eq!(levels(&twice()), [Level::Must]);
+    let mut session = twice();
+    segments_mode(&mut session);
+    assert_eq!(levels(&session), [Level::Should]);
+}
+
+#[test]
+fn the_third_reload_in_a_row_under_half_the_wait_is_a_flood() {
+    let levels = levels(&bent(flood));
+    assert_eq!(levels.first(), Some(&Level::Should));
+    assert!(levels.contains(&Level::Must), "{levels:?}");
+}
+
+/// `a` is appended after `b`.
+fn swap(s: &mut Session, a: u64, b: u64) {
+    let (a, b) = (s.append_at(a), s.append_at(b));
+    s.trace.page[a].at_ms = s.trace.page[b].at_ms + 6.0;
+}
+
+fn segments_mode(s: &mut Session) {
+    s.edit_appends(|event| {
+        let PageEvent::Append { mode, .. } = event else { unreachable!() };
+        *mode = "segments".into();
+    });
+}
+
+/// These segments all carry the same media data.
+fn slate(s: &mut Session, msns: &[u64]) {
+    for msn in msns {
+        let at = s.append_at(*msn);
+        let PageEvent::Append { boxes, .. } = &mut s.trace.page[at].event else { unreachable!() };
+        *boxes = slate_boxes();
+        for request in s.trace.requests.iter_mut().filter(|r| r.resource == segment(*msn)) {
+            let Content::Segment(facts) = &mut request.content else { unreachable!() };
+            facts.mdat = "the slate".into();
+        }
+    }
+}
+
+fn slate_boxes() -> Vec<AppendedBox> {
+    vec![AppendedBox::Moof, AppendedBox::Mdat { digest: "the slate".into() }]
+}
+
+fn again_after(event: PageEvent) -> Session {
+    bent(|s| {
+        let at = s.appended_ms(105);
+        s.page(at + 6.0, event);
+        s.append_segment(at + 8.0, 105);
+    })
+}
+
+fn mark_gap(text: &str) -> String {
+    text.replace("#EXTINF:2.000000,\nlive107.m4s", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive107.m4s")
+}
+
+fn flood(s: &mut Session) {
+    for n in 1..10 {
+        s.reload(6000.0 + f64::from(n) * 200.0);
+    }
+}
+
+/// Takes away what is loaded after the trial's last segment, so that a test can reload in its own way.
+fn last_reloads(s: &mut Session) {
+    s.trace.requests.retain(|r| r.at_ms < 14_000.0);
+    (111..=113).for_each(|msn| s.drop_append(msn));
+}

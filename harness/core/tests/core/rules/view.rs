@@ -1,0 +1,147 @@
+//! Sessions around the rules of what the viewer sees.
+
+use segproof_core::scenario::Outcome;
+use segproof_core::trace::Resource;
+
+use super::{Pairs, bent, bent_from};
+use crate::session::{Plan, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
+
+pub const PAIRS: &[Pairs] = &[
+    Pairs {
+        rule: "view/frames-forward",
+        bad: &[
+            ("a second back", || bent(|s| s.frame(9010.0, 118, media_time(118)))),
+            ("a segment back, over the end of a lap", || {
+                let laps = Plan { lap_segments: 8, ..Plan::LIVE };
+                // Frame 165 of the stream is the fifth of the second lap.
+                bent_from(Session::new(laps), |s| s.frame(12_710.0, 145, media_time(145)))
+            }),
+            ("a seek before the picture was there excuses nothing", || {
+                bent(|s| {
+                    s.media(8000.0, "seeking");
+                    s.frame(9010.0, 118, media_time(118));
+                })
+            }),
+        ],
+        fair: &[
+            ("a few frames back", || bent(|s| s.frame(9010.0, 124, media_time(124)))),
+            ("the same frame twice", || bent(|s| s.frame(9010.0, 128, media_time(128)))),
+            ("back by a seek", || {
+                bent(|s| {
+                    s.media(9005.0, "seeking");
+                    s.frame(9010.0, 60, media_time(60));
+                })
+            }),
+            ("the burnt-in number begins anew with a lap", || {
+                Session::new(Plan { lap_segments: 8, ..Plan::LIVE })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "view/no-missing-frames",
+        bad: &[
+            ("a whole segment", || bent(|s| s.keep_frames(not_of(106)))),
+            ("the last one of a stream that ended", || {
+                bent_from(Session::ended(), |s| s.keep_frames(not_of(110)))
+            }),
+            ("one over the end of a lap", || {
+                let laps = Plan { lap_segments: 8, ..Plan::LIVE };
+                // Segment 108 is the first of the second lap.
+                bent_from(Session::new(laps), |s| s.keep_frames(|_, n| !(0..20).contains(&n)))
+            }),
+        ],
+        fair: &[
+            ("one frame of it is enough", || bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))),
+            ("nobody could have had it", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.expect.excused.insert(106);
+                })
+            }),
+            ("it was marked as a GAP", || {
+                bent(|s| {
+                    s.edit_playlists(|text| {
+                        text.replace("#EXTINF:2.000000,\nlive106", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive106")
+                    });
+                    skip(s, 106);
+                })
+            }),
+            ("what comes before the first one shown is not asked for", || {
+                bent(|s| {
+                    s.keep_frames(not_of(START_MSN));
+                    s.expect.start_limit_ms = 3000.0;
+                })
+            }),
+            ("no delivered playlist listed it", || {
+                bent(|s| {
+                    // The window jumps from 101..105 to 107..111.
+                    for request in
+                        s.trace.requests.iter_mut().filter(|r| (4000.0..14_000.0).contains(&r.at_ms))
+                    {
+                        if request.resource == Resource::Playlist {
+                            request.content = playlist(111, None);
+                        }
+                    }
+                    skip(s, 106);
+                })
+            }),
+            ("after a failure only what was shown counts", || {
+                bent(|s| {
+                    s.cut(9000.0);
+                    s.fatal(9000.0);
+                    s.expect.outcome = Outcome::Failed;
+                })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "view/stall",
+        bad: &[
+            ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
+            ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
+        ],
+        fair: &[
+            ("shorter than the limit", || bent(|s| s.stand_still(8000.0, 8950.0))),
+            ("twice, each shorter", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 8950.0);
+                    s.stand_still(9000.0, 9950.0);
+                })
+            }),
+            ("as long as the ideal player's", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 8000.0 + 2.0 * TD_MS);
+                    s.expect.stall_limit_ms = 2.1 * TD_MS;
+                })
+            }),
+            ("paused", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 12_000.0);
+                    for beat in s.trace.beats.iter_mut().filter(|b| (8000.0..=12_000.0).contains(&b.at_ms)) {
+                        beat.playing = false;
+                    }
+                })
+            }),
+            ("before the first frame", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| at > 1500.0);
+                    s.stand_still(-100.0, 1500.0);
+                    s.expect.start_limit_ms = 2000.0;
+                })
+            }),
+            ("after the end", Session::ended),
+        ],
+    },
+];
+
+fn not_of(msn: u64) -> impl Fn(f64, u64) -> bool + Copy {
+    let first = (msn - 100) * 20;
+    move |_, number| !(first..first + 20).contains(&number)
+}
+
+/// The player leaves this segment out altogether.
+fn skip(s: &mut Session, msn: u64) {
+    s.trace.requests.retain(|r| r.resource != segment(msn));
+    s.drop_append(msn);
+    s.keep_frames(not_of(msn));
+}
