@@ -71,8 +71,13 @@ fn broken_answers(trace: &Trace) -> Vec<String> {
             Resource::Unknown => false,
         };
         let is_broken = request.status >= 400 || matches!(request.end, End::Cut | End::Reset);
-        // The client gave up on an answer that had not come.
-        let is_hung = request.end == End::ClientGone && request.sent_bytes < request.whole_bytes;
+        // The client gave up on an answer that had not come, or still waits for it.
+        let waited_ms = match request.end {
+            End::Open => trace.ended_at_ms - request.at_ms,
+            _ => request.ended_ms - request.at_ms,
+        };
+        let is_unfinished = matches!(request.end, End::ClientGone | End::Open);
+        let is_hung = is_unfinished && request.sent_bytes < request.whole_bytes && waited_ms > HUNG_STREAM_MS;
         if expected && (is_broken || is_hung) {
             found.push(format!("request {}: {} was answered badly", request.n, request.resource));
         }
@@ -93,3 +98,6 @@ fn broken_answers(trace: &Trace) -> Vec<String> {
 fn entries(playlist: &MediaPlaylist) -> impl Iterator<Item = (u64, &m3u8_rs::MediaSegment)> {
     playlist.segments.iter().enumerate().map(|(i, s)| (playlist.media_sequence + i as u64, s))
 }
+
+/// A transfer cut short by the client or the trial's end within this time says nothing of the server.
+const HUNG_STREAM_MS: f64 = 1000.0;
