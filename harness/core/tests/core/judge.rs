@@ -31,7 +31,7 @@ fn doubt(bend: impl FnOnce(&mut Session)) -> String {
 }
 
 fn known(scenario: &str, rule: &str) -> Known {
-    Known { scenario: scenario.into(), rule: rule.into(), because: "it polls".into() }
+    Known { scenario: scenario.into(), rule: rule.into(), because: "it polls".into(), passes: None }
 }
 
 /// Breaks hls/reload-interval, a SHOULD.

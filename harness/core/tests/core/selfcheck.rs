@@ -105,7 +105,7 @@ fn a_bad_answer_for_what_is_listed_is_the_servers_error() {
         ("503", |r| r.status = 503),
         ("cut", |r| r.end = End::Cut),
         ("reset", |r| r.end = End::Reset),
-        ("hung", |r| (r.end, r.sent_bytes) = (End::ClientGone, 0)),
+        ("hung", |r| (r.end, r.sent_bytes, r.ended_ms) = (End::ClientGone, 0, r.at_ms + 3000.0)),
     ];
     for (name, bend) in bends {
         let is_it =

@@ -49,9 +49,17 @@ pub const PAIRS: &[Pairs] = &[
                 // Segment 108 is the first of the second lap.
                 bent_from(Session::new(laps), |s| s.keep_frames(|_, n| !(0..20).contains(&n)))
             }),
+            ("at speed 1 one frame of it is too little", || {
+                bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))
+            }),
         ],
         fair: &[
-            ("one frame of it is enough", || bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))),
+            ("at speed 4 one frame of it is enough", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    s.keep_frames(|at, n| not_of(106)(at, n) || n == 127);
+                })
+            }),
             ("nobody could have had it", || {
                 bent(|s| {
                     s.keep_frames(not_of(106));
