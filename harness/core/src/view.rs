@@ -127,6 +127,7 @@ pub fn unwrap(number: u64, lap: u64, near: u64) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Progress {
     until_frame: Option<u64>,
+    start_frame: u64,
     lap_frames: u64,
     frame_ms: f64,
     last: Option<(u64, f64)>,
@@ -136,6 +137,7 @@ impl Progress {
     pub fn new(expect: &Expect) -> Progress {
         Progress {
             until_frame: expect.until_frame,
+            start_frame: expect.start_frame,
             lap_frames: expect.lap_frames,
             frame_ms: expect.frame_ms,
             last: None,
@@ -144,7 +146,7 @@ impl Progress {
 
     /// A frame was shown.
     pub fn frame(&mut self, number: u16, media_time: f64) {
-        let near = self.last.map_or(0, |(frame, _)| frame);
+        let near = self.last.map_or(self.start_frame, |(frame, _)| frame);
         self.last = Some((unwrap(u64::from(number), self.lap_frames, near), media_time));
     }
 
