@@ -177,12 +177,14 @@ impl ScenarioError {
     /// The mistake with file, line and caret, as a person wants to read it.
     pub fn render(&self, file: &str, text: &str) -> String {
         let Some(span) = &self.span else { return format!("{file}: {}", self.message) };
-        let start = span.start.min(text.len());
+        // A span may end up inside a character: it is made to begin and end with whole ones.
+        let start = text.floor_char_boundary(span.start);
+        let end = text.ceil_char_boundary(span.end);
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
         let line_number = text[..start].matches('\n').count() + 1;
         let line = text[line_start..].lines().next().unwrap_or("");
         let column = text[line_start..start].chars().count();
-        let carets = text[start..span.end.clamp(start, (line_start + line.len()).max(start))].chars().count();
+        let carets = text[start..end.clamp(start, (line_start + line.len()).max(start))].chars().count();
         let gutter = " ".repeat(line_number.to_string().len());
         format!(
             "{file}:{line_number}:{}: {}\n{gutter} |\n{line_number} | {line}\n{gutter} | {}{}",
@@ -298,6 +300,11 @@ impl Scenario {
         }
         if fault.jump.is_some_and(|n| !(1..=JUMP_MAX).contains(&n)) {
             return Err(format!("`jump` is 1 to {JUMP_MAX} segments"));
+        }
+        if let (Some(Moment::Published(msn)), Some(_)) = (fault.from, fault.jump)
+            && msn < self.stream.media_sequence + self.stream.window
+        {
+            return Err(format!("segment {msn} is in the first playlist already: a jump begins after it"));
         }
         let first_msn = self.stream.media_sequence;
         let horizon = first_msn.saturating_add(UNTIL_SEGMENTS_MAX);
@@ -439,6 +446,10 @@ mod tests {
                 "no moment of this stream",
             ),
             ("[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\njump = 90000\n", "`jump` is 1 to"),
+            (
+                "[[fault]]\non = \"playlist\"\nfrom = \"segment 104\"\njump = 3\n",
+                "in the first playlist already",
+            ),
             ("[stream]\nmedia_sequence = 9223372036854775807\n", "`media_sequence` must be"),
             ("[stream]\nphase = 1.5\n", "`phase` must be"),
             ("[stream]\nwindow = 1\n", "`window` must be"),
