@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::scenario::{Scenario, ScenarioError};
 
@@ -119,7 +120,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, rng_seed: RngSeed::Fixed(crate::SEED), ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_text_is_read_or_refused(text in any::<String>()) {
