@@ -27,6 +27,8 @@ pub struct Expect {
     pub profile: Profile,
     pub outcome: Outcome,
     pub target_duration_ms: f64,
+    /// Number of the frame that the ideal player begins with: which lap a session is in at its beginning.
+    pub start_frame: u64,
     /// The segment whose last frame ends the trial.
     pub until_msn: Option<u64>,
     /// Frame number of that last frame.
@@ -56,17 +58,18 @@ impl Expect {
         let frames = || media.segments.iter().map(|s| u64::from(s.facts.frames));
         let lap_frames: u64 = frames().sum();
         let first_msn = scenario.stream.media_sequence;
-        let last_frame = |msn: u64| {
-            let (laps, rest) =
-                ((msn - first_msn) / frames().count() as u64, (msn - first_msn) % frames().count() as u64);
-            laps * lap_frames + frames().take(rest as usize + 1).sum::<u64>() - 1
+        let first_frame = |msn: u64| {
+            let n = msn - first_msn;
+            let (laps, rest) = (n / frames().count() as u64, n % frames().count() as u64);
+            laps * lap_frames + frames().take(rest as usize).sum::<u64>()
         };
         Expect {
             profile,
             outcome: expect.outcome,
             target_duration_ms: td,
             until_msn: scenario.until_msn(),
-            until_frame: scenario.until_msn().map(last_frame),
+            start_frame: ideal.start_msn.map_or(0, first_frame),
+            until_frame: scenario.until_msn().map(|msn| first_frame(msn + 1) - 1),
             start_limit_ms: expect.start.ms(ideal.start_ms, td),
             stall_limit_ms: expect.stall.ms(ideal.stall_ms, td),
             excused,

@@ -13,6 +13,8 @@ use crate::trace::{Content, Resource};
 /// What the ideal player reaches; stream milliseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ideal {
+    /// The segment to begin with: three target durations from the end of the first playlist, if one came.
+    pub start_msn: Option<u64>,
     /// The first frame could be shown.
     pub start_ms: f64,
     /// Longest stall after that.
@@ -61,9 +63,11 @@ impl Player {
                     if is_over {
                         return;
                     }
+                    let arrived = now + wait;
                     // RFC 8216, 6.3.4: one target duration after a change, half of it after none.
                     now += if *text == last_text { self.td_ms / 2.0 } else { self.td_ms };
-                    now = now.max(wait);
+                    // The next reload waits for this one's answer.
+                    now = now.max(arrived);
                     last_text.clone_from(text);
                 }
                 _ => now += RETRY_TD * self.td_ms,
@@ -134,7 +138,14 @@ impl Player {
             stall_ms = stall_ms.max(ready - clock);
             clock = clock.max(*ready) + self.origin.timeline.duration_ms(*msn);
         }
-        Ideal { start_ms, stall_ms, finish_ms: clock, ready_ms: self.ready_ms, never: self.never }
+        Ideal {
+            start_msn: self.start_msn,
+            start_ms,
+            stall_ms,
+            finish_ms: clock,
+            ready_ms: self.ready_ms,
+            never: self.never,
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub struct Origin {
     attempts: BTreeMap<Resource, u64>,
     /// The newest segment of any playlist delivered so far.
     listed_newest: Option<u64>,
-    /// The newest segment of the last playlist that was not stale.
+    /// The newest segment of the last playlist delivered that was not stale.
     fresh_newest: Option<u64>,
 }
 
@@ -163,16 +163,8 @@ impl Origin {
     }
 
     fn meets(&self, fault: &Fault, resource: Resource, attempt: u64, newest: u64, now_ms: f64) -> bool {
-        let touched = match (fault.on, resource) {
-            (Target::Any, Resource::Playlist | Resource::Init { .. } | Resource::Segment { .. }) => true,
-            (Target::Playlist, Resource::Playlist) | (Target::Init, Resource::Init { .. }) => true,
-            (Target::Segments { first, last }, Resource::Segment { msn, .. }) => {
-                (first..=last).contains(&msn)
-            }
-            // A gap is said by the playlist, too.
-            (Target::Segments { .. }, Resource::Playlist) => fault.gap,
-            _ => false,
-        };
+        // A gap is said by the playlist, too.
+        let touched = touches(fault, resource) || (fault.gap && resource == Resource::Playlist);
         let reached = |moment: Moment| match moment {
             Moment::Published(msn) => newest >= msn,
             Moment::At(_) => now_ms >= self.timeline.moment_ms(moment),
@@ -189,10 +181,10 @@ impl Origin {
             (true, Some(old)) => old,
             _ => newest,
         };
-        if !is_stale {
+        let answered = !fired.iter().any(|i| self.faults[*i].status.is_some());
+        if answered && !is_stale {
             self.fresh_newest = Some(newest);
         }
-        let answered = !fired.iter().any(|i| self.faults[*i].status.is_some());
         if answered {
             self.listed_newest = self.listed_newest.max(Some(newest));
         }
@@ -255,14 +247,18 @@ impl Origin {
 
     /// Applies the faults that touch the transfer, in the order that [`crate::fault`] documents.
     fn disturb(&self, mut whole: Whole, resource: Resource, attempt: u64, fired: Vec<usize>) -> Reply {
-        let faults = || fired.iter().map(|i| &self.faults[*i]);
+        // A gap that the playlist says leaves the playlist's own transfer alone.
+        let faults = || fired.iter().map(|i| &self.faults[*i]).filter(|fault| touches(fault, resource));
         if let Some(status) = faults().filter_map(|f| f.status).next_back() {
             whole = Whole::status(status);
         }
         let length = whole.body.len();
-        let part =
-            |get: fn(&Fault) -> Option<Part>| faults().filter_map(get).next_back().map(|p| p.of(length));
-        let cut = part(|f| f.truncate);
+        let part = |get: fn(&Fault) -> Option<Part>, of: usize| {
+            faults().filter_map(get).next_back().map(|p| p.of(of))
+        };
+        let cut = part(|f| f.truncate, length);
+        // What a hang or a reset leaves of a body that is cut is a part of what was left.
+        let left = cut.unwrap_or(length);
         let is_lying = faults().filter_map(|f| f.content_length).next_back() == Some(ContentLength::Lying);
         let td = self.timeline.target_duration_ms;
         let wait_ms: f64 = faults().filter_map(|f| f.delay).map(|delay| delay.ms(td)).sum();
@@ -272,14 +268,14 @@ impl Origin {
             steps.push(Step::Wait(wait_ms));
         }
         steps.push(Step::Head);
-        match (part(|f| f.reset), part(|f| f.hang), cut) {
+        match (part(|f| f.reset, left), part(|f| f.hang, left), cut) {
             (Some(at), _, _) => steps.extend([Step::BodyTo(at), Step::Reset]),
             (_, Some(at), _) => steps.extend([Step::BodyTo(at), Step::Hang]),
             (_, _, Some(at)) if is_lying => steps.extend([Step::BodyTo(at), Step::Close]),
             (_, _, Some(at)) => steps.push(Step::BodyTo(at)),
             _ => steps.push(Step::BodyTo(length)),
         }
-        let content_length = if is_lying { length } else { cut.unwrap_or(length) };
+        let content_length = if is_lying { length } else { left };
         Reply {
             resource,
             attempt,
@@ -291,6 +287,16 @@ impl Origin {
             steps,
             fired,
         }
+    }
+}
+
+/// Whether the fault is about this resource.
+fn touches(fault: &Fault, resource: Resource) -> bool {
+    match (fault.on, resource) {
+        (Target::Any, Resource::Playlist | Resource::Init { .. } | Resource::Segment { .. }) => true,
+        (Target::Playlist, Resource::Playlist) | (Target::Init, Resource::Init { .. }) => true,
+        (Target::Segments { first, last }, Resource::Segment { msn, .. }) => (first..=last).contains(&msn),
+        _ => false,
     }
 }
 

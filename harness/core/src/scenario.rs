@@ -177,12 +177,14 @@ impl ScenarioError {
     /// The mistake with file, line and caret, as a person wants to read it.
     pub fn render(&self, file: &str, text: &str) -> String {
         let Some(span) = &self.span else { return format!("{file}: {}", self.message) };
-        let start = span.start.min(text.len());
+        // A span may end up inside a character: it is made to begin and end with whole ones.
+        let start = text.floor_char_boundary(span.start);
+        let end = text.ceil_char_boundary(span.end);
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
         let line_number = text[..start].matches('\n').count() + 1;
         let line = text[line_start..].lines().next().unwrap_or("");
         let column = text[line_start..start].chars().count();
-        let carets = text[start..span.end.clamp(start, (line_start + line.len()).max(start))].chars().count();
+        let carets = text[start..end.clamp(start, (line_start + line.len()).max(start))].chars().count();
         let gutter = " ".repeat(line_number.to_string().len());
         format!(
             "{file}:{line_number}:{}: {}\n{gutter} |\n{line_number} | {line}\n{gutter} | {}{}",
@@ -243,6 +245,7 @@ impl Scenario {
         let stream = &self.stream;
         let bounds = [
             ("window", (WINDOW_MIN..=WINDOW_MAX).contains(&stream.window), "3 to 5000 segments"),
+            ("media_sequence", stream.media_sequence <= MEDIA_SEQUENCE_MAX, "at most 2^53"),
             ("phase", (0.0..1.0).contains(&stream.phase), "0 up to, but not including, 1"),
             ("max_speed", self.max_speed.is_none_or(|s| (1.0..=16.0).contains(&s)), "1 to 16"),
         ];
@@ -295,7 +298,25 @@ impl Scenario {
         if fault.stale && fault.nth.is_some_and(|nth| nth.first == 1) {
             return Err("the first playlist can't be stale: nothing older was delivered".into());
         }
+        if fault.jump.is_some_and(|n| !(1..=JUMP_MAX).contains(&n)) {
+            return Err(format!("`jump` is 1 to {JUMP_MAX} segments"));
+        }
+        if let (Some(Moment::Published(msn)), Some(_)) = (fault.from, fault.jump)
+            && msn < self.stream.media_sequence + self.stream.window
+        {
+            return Err(format!("segment {msn} is in the first playlist already: a jump begins after it"));
+        }
         let first_msn = self.stream.media_sequence;
+        let horizon = first_msn.saturating_add(UNTIL_SEGMENTS_MAX);
+        for moment in [fault.from, fault.until].into_iter().flatten() {
+            if let Moment::Published(msn) = moment
+                && !(first_msn..=horizon).contains(&msn)
+            {
+                return Err(format!(
+                    "segment {msn} is no moment of this stream: it begins at segment {first_msn} and is followed for {UNTIL_SEGMENTS_MAX} segments"
+                ));
+            }
+        }
         let before_stream = match fault.on {
             Target::Segments { last, .. } => last < first_msn,
             _ => false,
@@ -369,6 +390,9 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 const WINDOW_MIN: u64 = 3;
 const WINDOW_MAX: u64 = 5_000;
 const UNTIL_SEGMENTS_MAX: u64 = 10_000;
+const JUMP_MAX: u64 = 5_000;
+/// Times of a stream stay exact far below this; above it, sums of sequence numbers would overflow.
+const MEDIA_SEQUENCE_MAX: u64 = 1 << 53;
 
 #[cfg(test)]
 mod tests {
@@ -417,6 +441,16 @@ mod tests {
                 "[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nendlist = true\n",
                 "segment 108 is never published",
             ),
+            (
+                "[[fault]]\non = \"playlist\"\nfrom = \"segment 7\"\nstatus = 404\n",
+                "no moment of this stream",
+            ),
+            ("[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\njump = 90000\n", "`jump` is 1 to"),
+            (
+                "[[fault]]\non = \"playlist\"\nfrom = \"segment 104\"\njump = 3\n",
+                "in the first playlist already",
+            ),
+            ("[stream]\nmedia_sequence = 9223372036854775807\n", "`media_sequence` must be"),
             ("[stream]\nphase = 1.5\n", "`phase` must be"),
             ("[stream]\nwindow = 1\n", "`window` must be"),
             ("[expect.requests]\n\"sgement\" = \"1\"\n", "names nothing"),

@@ -127,6 +127,7 @@ pub fn unwrap(number: u64, lap: u64, near: u64) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Progress {
     until_frame: Option<u64>,
+    start_frame: u64,
     lap_frames: u64,
     frame_ms: f64,
     last: Option<(u64, f64)>,
@@ -136,6 +137,7 @@ impl Progress {
     pub fn new(expect: &Expect) -> Progress {
         Progress {
             until_frame: expect.until_frame,
+            start_frame: expect.start_frame,
             lap_frames: expect.lap_frames,
             frame_ms: expect.frame_ms,
             last: None,
@@ -144,7 +146,7 @@ impl Progress {
 
     /// A frame was shown.
     pub fn frame(&mut self, number: u16, media_time: f64) {
-        let near = self.last.map_or(0, |(frame, _)| frame);
+        let near = self.last.map_or(self.start_frame, |(frame, _)| frame);
         self.last = Some((unwrap(u64::from(number), self.lap_frames, near), media_time));
     }
 
@@ -163,7 +165,7 @@ const UNTIL_REACH_MS: f64 = 700.0;
 
 #[cfg(test)]
 mod tests {
-    use super::unwrap;
+    use super::*;
 
     #[test]
     fn numbers_are_counted_through_the_laps() {
@@ -172,5 +174,24 @@ mod tests {
         assert_eq!(unwrap(2, 1860, 1858), 1862);
         assert_eq!(unwrap(1858, 1860, 1862), 1858);
         assert_eq!(unwrap(5, 1860, 3720), 3725);
+    }
+
+    /// A window of thousands begins in a later lap: the first number seen there is not the first lap's.
+    #[test]
+    fn a_session_that_begins_in_a_later_lap_is_counted_from_there() {
+        let mut progress = Progress {
+            until_frame: Some(3740),
+            start_frame: 3700,
+            lap_frames: 1860,
+            frame_ms: 100.0,
+            last: None,
+        };
+        progress.frame(12, 373.2);
+        assert!(!progress.is_past_until(373.2));
+        progress.frame(18, 373.8);
+        assert!(progress.is_past_until(374.0));
+        // The clock alone is no proof.
+        progress.frame(1850, 371.0);
+        assert!(!progress.is_past_until(999.0));
     }
 }

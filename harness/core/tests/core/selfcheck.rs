@@ -17,6 +17,8 @@ fn check_from(mut session: Session, bend: impl FnOnce(&mut Session)) -> (Stream,
     selfcheck::check(&session.trace)
 }
 
+type Bend = fn(&mut Request);
+
 /// The one complaint about an illegal stream.
 fn complaint((stream, complaints): (Stream, Vec<String>)) -> String {
     assert_eq!((stream, complaints.len()), (Stream::Illegal, 1), "{complaints:#?}");
@@ -100,7 +102,7 @@ fn what_is_no_playlist_is_illegal() {
 
 #[test]
 fn a_bad_answer_for_what_is_listed_is_the_servers_error() {
-    let bends: [(&str, fn(&mut Request)); 5] = [
+    let bends: [(&str, Bend); 5] = [
         ("404", |r| r.status = 404),
         ("503", |r| r.status = 503),
         ("cut", |r| r.end = End::Cut),

@@ -274,6 +274,7 @@ fn expect(plan: Plan) -> Expect {
         profile: Profile::Seed,
         outcome: if plan.endlist.is_some() { Outcome::Ended } else { Outcome::Playing },
         target_duration_ms: TD_MS,
+        start_frame: (START_MSN - FIRST_MSN) * FRAMES,
         until_msn: Some(UNTIL_MSN),
         until_frame: Some((UNTIL_MSN + 1 - FIRST_MSN) * FRAMES - 1),
         start_limit_ms: 1000.0,

@@ -130,6 +130,14 @@ pub const PAIRS: &[Pairs] = &[
                     }
                 })
             }),
+            ("paused while it stood still", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 12_000.0);
+                    for beat in s.trace.beats.iter_mut().filter(|b| (8500.0..=11_500.0).contains(&b.at_ms)) {
+                        beat.playing = false;
+                    }
+                })
+            }),
             ("before the first frame", || {
                 bent(|s| {
                     s.keep_frames(|at, _| at > 1500.0);

@@ -1,0 +1,180 @@
+//! The origin: each kind of fault changes the reply it is about, in its way, and no other.
+
+mod faults;
+mod playlist;
+
+use std::sync::Arc;
+
+use segproof_core::media;
+use segproof_core::origin::{Origin, PLAYLIST_PATH, Reply, Step};
+use segproof_core::scenario::Scenario;
+use segproof_core::trace::{Content, Resource};
+
+use crate::media::{LAP_SEGMENTS, SEGMENT_S, fixture};
+
+pub const INIT_PATH: &str = "/live/live.mp4";
+
+/// The origin of a scenario with these lines, until segment 108, with `clock = "wall"`.
+pub fn origin(body: &str) -> Origin {
+    let head = "summary = \"x\"\nuntil = \"segment 108\"\n";
+    let body = match body.contains("[stream]") {
+        true => body.to_string(),
+        false => format!("[stream]\nclock = \"wall\"\n{body}"),
+    };
+    let text = format!("{head}{body}");
+    let scenario =
+        Scenario::parse(&text).unwrap_or_else(|error| panic!("{}", error.render("scenario", &text)));
+    Origin::new(&scenario, Arc::new(fixture()))
+}
+
+pub fn segment(msn: u64) -> String {
+    format!("/live/live{msn}.m4s")
+}
+
+/// The numbers that a playlist lists, its marks left out.
+fn listed(reply: &Reply) -> Vec<u64> {
+    let number = |line: &str| line.strip_prefix("live")?.strip_suffix(".m4s")?.parse().ok();
+    text(reply).lines().filter_map(number).collect()
+}
+
+fn text(reply: &Reply) -> &str {
+    match &reply.content {
+        Content::Playlist { text } => text,
+        other => panic!("{other:?} is no playlist"),
+    }
+}
+
+fn whole(reply: &Reply) -> [Step; 2] {
+    [Step::Head, Step::BodyTo(reply.body.len())]
+}
+
+#[test]
+fn undisturbed_everything_is_answered_whole() {
+    let mut origin = origin("");
+    for (path, content_type) in [
+        (PLAYLIST_PATH, "application/vnd.apple.mpegurl"),
+        (INIT_PATH, "video/mp4"),
+        (&segment(102), "video/iso.segment"),
+    ] {
+        let reply = origin.handle(0.0, path);
+        assert_eq!((reply.status, reply.content_type), (200, content_type));
+        assert_eq!(reply.steps, whole(&reply));
+        assert_eq!(reply.content_length, reply.body.len());
+        assert!(reply.fired.is_empty());
+    }
+}
+
+#[test]
+fn what_is_served_is_what_was_packaged() {
+    let (mut origin, fixture) = (origin(""), fixture());
+    assert_eq!(origin.handle(0.0, INIT_PATH).body, fixture.init);
+    let reply = origin.handle(0.0, &segment(102));
+    assert_eq!(reply.body, fixture.segments[2].bytes);
+    assert_eq!(reply.content, Content::Segment(fixture.segments[2].facts.clone()));
+}
+
+#[test]
+fn a_segment_answers_from_its_publication_to_the_end_of_its_retention() {
+    let mut origin = origin("");
+    let mut status = |at_ms, msn| origin.handle(at_ms, &segment(msn)).status;
+    assert_eq!((status(1999.0, 105), status(2000.0, 105)), (404, 200));
+    // Delisted at 2 s; then its own duration and that of the playlist, five segments.
+    assert_eq!((status(13_999.0, 100), status(14_000.0, 100)), (200, 404));
+    assert_eq!(status(0.0, 99), 404, "before the stream");
+    let reply = origin.handle(0.0, &segment(150));
+    assert_eq!((reply.status, reply.content), (404, Content::Nothing));
+}
+
+#[test]
+fn a_segment_that_a_reload_was_told_of_early_is_there() {
+    let mut origin = origin("[stream]\nclock = \"reload\"\n");
+    assert_eq!(origin.handle(1300.0, &segment(105)).status, 404);
+    assert_eq!(listed(&origin.handle(1100.0, PLAYLIST_PATH)).last(), Some(&104));
+    assert_eq!(listed(&origin.handle(1300.0, PLAYLIST_PATH)).last(), Some(&105));
+    assert_eq!(origin.handle(1300.0, &segment(105)).status, 200);
+}
+
+#[test]
+fn attempts_are_counted_per_resource_whatever_the_query() {
+    let mut origin = origin("");
+    let mut attempt = |path: &str| origin.handle(0.0, path).attempt;
+    assert_eq!([attempt(PLAYLIST_PATH), attempt(INIT_PATH), attempt(&segment(102))], [1, 1, 1]);
+    assert_eq!([attempt(PLAYLIST_PATH), attempt("/live/live102.m4s?_=7"), attempt(&segment(103))], [2, 2, 1]);
+    assert_eq!(attempt("/live/live.m3u8?session=1"), 3);
+}
+
+#[test]
+fn the_same_requests_at_the_same_times_get_the_same_replies() {
+    let faults = "[[fault]]\non = \"segment 102\"\nnth = \"1\"\nstatus = 503\n";
+    let run = || {
+        let mut origin = origin(faults);
+        let paths = [PLAYLIST_PATH, INIT_PATH, &segment(102), &segment(102), PLAYLIST_PATH];
+        let replies = paths.iter().zip(0..).map(|(path, n)| origin.handle(f64::from(n) * 900.0, path));
+        replies.map(|r| (r.status, r.steps, r.body, r.content)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn only_the_listed_names_are_resources() {
+    for path in [
+        "/live/live0105.m4s",
+        "/live/live+105.m4s",
+        "/live/live-105.m4s",
+        "/live/live 105.m4s",
+        "/live/live105.m4s/",
+        "/live/live105.M4S",
+        "/live/live.m4s",
+        "/live/live18446744073709551616.m4s",
+        "/live/../live105.m4s",
+        "/live/../x",
+        "../x",
+        "/live//live.mp4",
+        "/live/",
+        "/live.m3u8",
+        "live/live.m3u8",
+        "",
+        "/",
+        "?",
+        "/live/live\u{661}05.m4s",
+    ] {
+        assert_eq!(segproof_core::origin::resource(path), Resource::Unknown, "{path}");
+        assert_eq!(origin("[[fault]]\non = \"*\"\nstatus = 500\n").handle(0.0, path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn the_second_laps_time_goes_on() {
+    let mut origin = origin("");
+    let fixture = fixture();
+    let at = |msn: u64| (msn - 104) as f64 * SEGMENT_S * 1000.0;
+    for (msn, lap) in [(100 + LAP_SEGMENTS + 3, 1.0), (100 + 2 * LAP_SEGMENTS, 2.0)] {
+        let reply = origin.handle(at(msn), &segment(msn));
+        let first = &fixture.segments[((msn - 100) % LAP_SEGMENTS) as usize];
+        let facts = media::segment_facts(&reply.body, &fixture.tracks).unwrap();
+        let start_s = first.facts.start_s + lap * fixture.lap_s();
+        assert!((facts.start_s - start_s).abs() < 1e-9, "{} is not {start_s}", facts.start_s);
+        let Content::Segment(told) = &reply.content else { panic!("{:?} is no segment", reply.content) };
+        assert!((told.start_s - start_s).abs() < 1e-9, "{} is not {start_s}", told.start_s);
+        assert_eq!(told.first_frame(), (msn - 100) * u64::from(first.facts.frames));
+        assert_eq!((&facts.mdat, facts.frames), (&first.facts.mdat, first.facts.frames));
+        // Both tracks go on, and no other byte has changed.
+        let audio = &fixture.tracks[1];
+        let audio_only = [segproof_core::media::Track { is_video: true, ..audio.clone() }];
+        let sound = media::segment_facts(&reply.body, &audio_only).unwrap();
+        assert!((sound.start_s - start_s).abs() < 1e-9, "sound is at {} s", sound.start_s);
+        let changed = reply.body.iter().zip(first.bytes.iter()).filter(|(a, b)| a != b).count();
+        assert_eq!(reply.body.len(), first.bytes.len());
+        assert!((1..=16).contains(&changed), "{changed} bytes have changed");
+    }
+}
+
+#[test]
+fn the_last_segments_stay_when_the_stream_has_ended() {
+    let mut origin = origin("[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n");
+    assert_eq!(listed(&origin.handle(1e6, PLAYLIST_PATH)), [104, 105, 106, 107, 108]);
+    assert_eq!(origin.handle(1e6, &segment(108)).status, 200);
+    assert_eq!(origin.handle(1e6, &segment(104)).status, 200);
+    assert_eq!(origin.handle(1e6, &segment(103)).status, 404);
+    assert_eq!(origin.handle(1e6, &segment(109)).status, 404);
+}

@@ -1,0 +1,141 @@
+//! Faults that touch a transfer.
+
+use segproof_core::origin::{PLAYLIST_PATH, Step};
+use segproof_core::trace::Content;
+
+use super::{INIT_PATH, origin, segment, text, whole};
+
+fn fault(on: &str, what: &str) -> String {
+    format!("[[fault]]\non = \"{on}\"\n{what}\n")
+}
+
+#[test]
+fn a_status_comes_with_a_body_of_its_own() {
+    let mut origin = origin(&fault("segment 102", "status = 404"));
+    let reply = origin.handle(0.0, &segment(102));
+    assert_eq!((reply.status, &reply.content, &reply.fired[..]), (404, &Content::Nothing, &[0][..]));
+    assert_eq!(&reply.body[..], b"status 404\n");
+    assert_eq!((reply.content_length, reply.steps.clone()), (11, whole(&reply).to_vec()));
+}
+
+#[test]
+fn a_delay_comes_before_the_headers() {
+    for (delay, wait_ms) in [("300ms", 300.0), ("1.5s", 1500.0), ("2td", 4000.0)] {
+        let reply = origin(&fault("init", &format!("delay = \"{delay}\""))).handle(0.0, INIT_PATH);
+        assert_eq!(reply.steps, [vec![Step::Wait(wait_ms)], whole(&reply).to_vec()].concat());
+        assert_eq!(reply.status, 200);
+    }
+}
+
+#[test]
+fn a_body_may_be_cut_honestly_or_not() {
+    let reply = origin(&fault("segment 102", "truncate = \"50%\"")).handle(0.0, &segment(102));
+    let half = reply.body.len() / 2;
+    assert_eq!((reply.steps, reply.content_length), (vec![Step::Head, Step::BodyTo(half)], half));
+    let honest = fault("segment 102", "truncate = \"10\"\ncontent_length = \"true\"");
+    let reply = origin(&honest).handle(0.0, &segment(102));
+    assert_eq!((reply.steps, reply.content_length), (vec![Step::Head, Step::BodyTo(10)], 10));
+    let lying = fault("segment 102", "truncate = \"10\"\ncontent_length = \"lying\"");
+    let reply = origin(&lying).handle(0.0, &segment(102));
+    assert_eq!(reply.steps, [Step::Head, Step::BodyTo(10), Step::Close]);
+    assert_eq!(reply.content_length, reply.body.len());
+    assert_eq!(reply.status, 200);
+}
+
+#[test]
+fn a_transfer_may_hang_or_be_reset() {
+    let reply = origin(&fault("segment 102", "hang = \"0\"")).handle(0.0, &segment(102));
+    assert_eq!(reply.steps, [Step::Head, Step::BodyTo(0), Step::Hang]);
+    assert_eq!(reply.content_length, reply.body.len());
+    let reply = origin(&fault("segment 102", "reset = \"25%\"")).handle(0.0, &segment(102));
+    assert_eq!(reply.steps, [Step::Head, Step::BodyTo(reply.body.len() / 4), Step::Reset]);
+    assert_eq!(reply.content_length, reply.body.len());
+}
+
+#[test]
+fn a_fault_meets_only_what_it_is_on() {
+    let paths = [PLAYLIST_PATH.to_string(), INIT_PATH.to_string(), segment(102), segment(103)];
+    for (on, met) in [
+        ("playlist", [true, false, false, false]),
+        ("init", [false, true, false, false]),
+        ("segment 102", [false, false, true, false]),
+        ("segment 102..103", [false, false, true, true]),
+        ("segment 104..110", [false, false, false, false]),
+        ("*", [true, true, true, true]),
+    ] {
+        for what in ["status = 503", "delay = \"1s\"", "truncate = \"1\"", "hang = \"1\"", "reset = \"1\""] {
+            let (mut faulty, mut plain) = (origin(&fault(on, what)), origin(""));
+            let changed = paths.clone().map(|path| {
+                let (a, b) = (faulty.handle(0.0, &path), plain.handle(0.0, &path));
+                assert_eq!(a.resource, b.resource);
+                (a.status, a.steps, a.content_length) != (b.status, b.steps, b.content_length)
+            });
+            assert_eq!(changed, met, "{what} on {on}");
+        }
+    }
+}
+
+#[test]
+fn nth_counts_the_requests_for_each_resource() {
+    for (nth, statuses) in
+        [("1", [503, 200, 200, 200]), ("2..3", [200, 503, 503, 200]), ("3..", [200, 200, 503, 503])]
+    {
+        let mut origin = origin(&fault("segment 102..103", &format!("nth = \"{nth}\"\nstatus = 503")));
+        for msn in [102, 103] {
+            assert_eq!([(); 4].map(|()| origin.handle(0.0, &segment(msn)).status), statuses, "{nth}");
+        }
+    }
+}
+
+#[test]
+fn from_and_until_are_moments_of_the_stream() {
+    // Segment 105 is published at 2 s, 106 at 4 s.
+    let by_segment = fault("init", "from = \"segment 105\"\nuntil = \"segment 106\"\nstatus = 503");
+    let by_time = fault("init", "from = \"2s\"\nuntil = \"2td\"\nstatus = 503");
+    for body in [by_segment, by_time] {
+        let mut origin = origin(&body);
+        let statuses = [0.0, 1999.0, 2000.0, 3999.0, 4000.0].map(|at| origin.handle(at, INIT_PATH).status);
+        assert_eq!(statuses, [200, 200, 503, 503, 200], "{body}");
+    }
+}
+
+#[test]
+fn faults_compose_in_the_documented_order() {
+    // In the file they stand the other way round.
+    let all = [
+        fault("segment 102", "hang = \"50%\""),
+        fault("segment 102", "delay = \"1s\""),
+        fault("segment 102", "truncate = \"50%\""),
+        fault("segment 102", "delay = \"500ms\""),
+        fault("segment 102", "status = 404"),
+    ];
+    let reply = origin(&all.concat()).handle(0.0, &segment(102));
+    // The status's own body, half of it by truncate, half of that before it hangs; delays add up.
+    assert_eq!((reply.status, &reply.body[..], reply.content_length), (404, &b"status 404\n"[..], 5));
+    assert_eq!(reply.steps, [Step::Wait(1500.0), Step::Head, Step::BodyTo(2), Step::Hang]);
+    assert_eq!(reply.fired, [0, 1, 2, 3, 4]);
+    let reset = origin(&(fault("segment 102", "reset = \"3\"") + &all.concat())).handle(0.0, &segment(102));
+    assert_eq!(reset.steps, [Step::Wait(1500.0), Step::Head, Step::BodyTo(3), Step::Reset]);
+}
+
+#[test]
+fn of_two_that_set_the_same_thing_the_later_wins() {
+    for (what, wins) in [("status = 500", "status = 404"), ("truncate = \"9\"", "truncate = \"4\"")] {
+        let both = origin(&(fault("init", what) + &fault("init", wins))).handle(0.0, INIT_PATH);
+        let one = origin(&fault("init", wins)).handle(0.0, INIT_PATH);
+        assert_eq!(
+            (both.status, both.steps, both.content_length),
+            (one.status, one.steps, one.content_length)
+        );
+    }
+}
+
+#[test]
+fn a_gap_that_is_delayed_leaves_the_playlist_in_time() {
+    let mut origin = origin(&fault("segment 103", "gap = true\ndelay = \"5s\""));
+    let reply = origin.handle(0.0, PLAYLIST_PATH);
+    assert_eq!(reply.steps, whole(&reply));
+    assert!(text(&reply).contains("#EXT-X-GAP"));
+    let reply = origin.handle(0.0, &segment(103));
+    assert_eq!((reply.status, reply.steps[0]), (404, Step::Wait(5000.0)));
+}
