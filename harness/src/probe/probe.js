@@ -47,10 +47,17 @@
   addEventListener('segproof-error', ({ detail }) =>
     log('player-error', { fatal: !!(detail && detail.fatal), message: String((detail && detail.message) || '') }));
 
-  // Replaces a method by one that calls it; what it returns or throws is unchanged.
+  // Replaces a method by one that calls it; what it returns or throws is unchanged. A proxy keeps its name,
+  // length and text, and that it is no constructor.
+  const { apply } = Reflect;
   const wrap = (owner, name, make) => {
     const native = owner && owner[name];
-    if (typeof native === 'function') owner[name] = make(native);
+    if (typeof native !== 'function') return;
+    const made = make(native);
+    owner[name] = new Proxy(native, { apply: (_, self, args) => apply(made, self, args) });
+  };
+  const attempt = (action) => {
+    try { return { value: action(), error: null }; } catch (e) { return { thrown: e, error: (e && e.name) || String(e) }; }
   };
 
   // --- Network -------------------------------------------------------------------------------------------
@@ -59,12 +66,18 @@
   wrap(window, 'fetch', (native) => function fetch(input) {
     const id = calls++;
     log('fetch', { id, url: String((input && input.url) || input) });
-    const promise = native.apply(this, arguments);
-    promise.then(
-      (response) => log('fetch-done', { id, status: response.status, error: null }),
-      (error) => log('fetch-done', { id, ...failure(words(error)) }),
+    // The page gets the promise behind the log: one with a handler of ours would never be reported as an
+    // unhandled rejection.
+    return native.apply(this, arguments).then(
+      (response) => {
+        log('fetch-done', { id, status: response.status, error: null });
+        return response;
+      },
+      (error) => {
+        log('fetch-done', { id, ...failure(words(error)) });
+        throw error;
+      },
     );
-    return promise;
   });
   const urls = new WeakMap();
   wrap(XMLHttpRequest.prototype, 'open', (native) => function open(_, url) {
@@ -76,9 +89,15 @@
     log('fetch', { id, url: urls.get(this) || '' });
     let why = 'error';
     for (const type of ['abort', 'timeout', 'error']) this.addEventListener(type, () => { why = type; });
-    this.addEventListener('loadend', () =>
-      log('fetch-done', this.status ? { id, status: this.status, error: null } : { id, ...failure(why) }));
-    return native.apply(this, arguments);
+    const done = () =>
+      log('fetch-done', this.status ? { id, status: this.status, error: null } : { id, ...failure(why) });
+    // Once: the object may be opened and sent again.
+    this.addEventListener('loadend', done, { once: true });
+    const { value, thrown, error } = attempt(() => native.apply(this, arguments));
+    if (!error) return value;
+    this.removeEventListener('loadend', done);
+    log('fetch-done', { id, ...failure(error) });
+    throw thrown;
   });
 
   // --- Media Source Extensions ---------------------------------------------------------------------------
@@ -166,15 +185,13 @@
   }
   const bytesOf = (data) => (ArrayBuffer.isView(data)
     ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data));
-  const attempt = (action) => {
-    try { return { value: action(), error: null }; } catch (e) { return { thrown: e, error: e.name || String(e) }; }
-  };
   if (window.SourceBuffer) {
     const { prototype } = SourceBuffer;
     wrap(prototype, 'appendBuffer', (native) => function appendBuffer(data) {
       const { id, boxes } = known(this);
       const updating = this.updating;
-      const bytes = bytesOf(data);
+      // What is no buffer, or a detached one, is the native function's to refuse.
+      const bytes = attempt(() => bytesOf(data)).value || new Uint8Array();
       const { thrown, error } = attempt(() => native.apply(this, arguments));
       const found = error ? new Boxes().push(bytes) : boxes.push(bytes);
       log('append', { buffer: id, bytes: bytes.length, boxes: found, updating, error, mode: this.mode });
@@ -188,15 +205,16 @@
     });
     wrap(prototype, 'abort', (native) => function abort() {
       const { id, boxes } = known(this);
+      // Refused on a removed buffer and during a removal; the parser then goes on where it was.
+      native.apply(this, arguments);
       boxes.reset();
       log('abort', { buffer: id });
-      return native.apply(this, arguments);
     });
     wrap(prototype, 'changeType', (native) => function changeType(mime) {
       const { id, boxes } = known(this);
+      native.apply(this, arguments);
       boxes.reset();
       log('change-type', { buffer: id, mime: String(mime) });
-      return native.apply(this, arguments);
     });
     const offset = Object.getOwnPropertyDescriptor(prototype, 'timestampOffset');
     Object.defineProperty(prototype, 'timestampOffset', {

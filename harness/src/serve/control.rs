@@ -196,3 +196,39 @@ const WARP: &str = include_str!("../probe/warp.js");
 /// Often enough that the best of the round trips is a quiet one.
 const PING_EVERY: Duration = Duration::from_millis(250);
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_head(html: &str, own: &str) {
+        let page = with_probe(html, 1.0);
+        let (probe, rest) = page.split_once("</script>").expect("the probe is there");
+        assert!(probe.contains("<head"), "{probe}");
+        assert_eq!(rest, own);
+    }
+
+    #[test]
+    fn the_probe_comes_first_in_the_head() {
+        check_head("<html><HEAD lang=en><title>x", "<title>x");
+        check_head("<title>x", "</head><title>x");
+        // Only looks like one.
+        check_head("<header>x</header>", "</head><header>x</header>");
+    }
+
+    #[test]
+    fn the_warp_comes_with_speeds_other_than_1_only() {
+        assert!(!with_probe("<head>", 1.0).contains("__segproofSpeed"));
+        assert!(with_probe("<head>", 2.5).contains("__segproofSpeed = 2.5;"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_whatever_its_letters() {
+        let text = "\u{e4}".repeat(300);
+        let PageMessage::Unreadable(why) = understand(&text, &[], 0.0) else { panic!("it was understood") };
+        assert!(why.ends_with(&"\u{e4}".repeat(200)), "{why}");
+        // A pong for a ping that was never sent.
+        assert!(matches!(understand(r#"{"pong":3,"at_ms":1}"#, &[0.0], 0.0), PageMessage::Unreadable(_)));
+    }
+}

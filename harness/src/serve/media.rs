@@ -1,4 +1,5 @@
-//! The media listener: plays the origin's replies back on real sockets and records what was sent.
+//! The media listener: plays the origin's replies back on real sockets and records what was sent. What a browser
+//! makes of them is in README.md beside this file.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -47,31 +48,23 @@ async fn answer(
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_string();
     let (reply, mut exchange) = Exchange::begin(&shared, &path);
     wire.take();
-    match carry_out(&shared, &wire, &reply, &mut exchange).await {
-        Ok(Connection::Goes) => exchange.end = exchange.end_of_body(&reply),
-        Ok(Connection::Closes) => {
-            exchange.end = exchange.end_of_body(&reply);
-            return leave(&wire, exchange).await;
-        }
-        Ok(Connection::Resets) => {
-            exchange.end = End::Reset;
-            return leave(&wire, exchange).await;
-        }
-        // Writing failed: the client is gone, and the drop of `exchange` says so.
-        Err(_) => return leave(&wire, exchange).await,
+    let connection = carry_out(&shared, &wire, &reply, &mut exchange).await;
+    match connection {
+        Ok(Connection::Goes | Connection::Closes) => exchange.end = exchange.end_of_body(&reply),
+        Ok(Connection::Resets) => exchange.end = End::Reset,
+        // Writing failed: the client is gone, as the record says unless it is told otherwise.
+        Err(_) => {}
     }
+    // First the record: who sees the connection's end can rely on it.
     drop(exchange);
+    if !matches!(connection, Ok(Connection::Goes)) {
+        wire.close();
+        // With a response, hyper might answer a further request that it has read already.
+        return std::future::pending().await;
+    }
     wire.release();
     // hyper wants a response to go on; the tap discards it.
     Ok(with_status(StatusCode::OK))
-}
-
-/// Ends the connection. hyper is given no response, or it might answer a request that it has read already.
-async fn leave(wire: &Wire, exchange: Exchange) -> Result<Response<Body>, Infallible> {
-    // First the record: who sees the connection's end can rely on it.
-    drop(exchange);
-    wire.close();
-    std::future::pending().await
 }
 
 /// What becomes of the connection after a reply.
