@@ -37,8 +37,17 @@ pub struct Stage {
     shared: Arc<Shared>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
+    door: watch::Sender<Door>,
     /// Its drop tells what runs in tasks of its own: axum gives each WebSocket one.
     _open: watch::Sender<()>,
+}
+
+/// Whether the media listener takes connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Open,
+    /// Connections are refused, and those that were open are closed.
+    Shut,
 }
 
 struct Shared {
@@ -118,10 +127,15 @@ impl Stage {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(control::serve(control, shared.clone()));
-        tasks.spawn(media::serve(media, shared.clone()));
-        let stage =
-            Stage { control: control_address, media: media_address, shared, _tasks: tasks, _open: open };
-        Ok((stage, messages))
+        let (door, media_door) = watch::channel(Door::Open);
+        tasks.spawn(media::serve(media, shared.clone(), media_door));
+        let (control, media) = (control_address, media_address);
+        Ok((Stage { control, media, shared, _tasks: tasks, door, _open: open }, messages))
+    }
+
+    /// Opens or shuts the media listener; its address stays the same.
+    pub fn set_media_door(&self, door: Door) {
+        self.door.send_replace(door);
     }
 
     pub fn clock(&self) -> &Clock {

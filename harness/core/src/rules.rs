@@ -48,8 +48,6 @@ pub struct Rule {
     pub says: &'static str,
     /// What it rests on.
     pub rests_on: &'static str,
-    /// The rule compares times: it is judged only when the heartbeats allow it.
-    pub is_timed: bool,
     pub check: fn(&Case) -> Vec<Violation>,
 }
 
@@ -60,7 +58,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Must,
         says: "A SourceBuffer gets an initialization segment before any media, and a new one after changeType.",
         rests_on: "MSE, segment parser loop; RFC 8216, 3.3",
-        is_timed: false,
         check: mse::init_first,
     },
     Rule {
@@ -68,7 +65,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Seed,
         says: "The same initialization segment is appended once until something makes another one necessary.",
         rests_on: "SegmentationStreaming: the init segment is fed once; MSE, initialization segment received",
-        is_timed: false,
         check: mse::init_once,
     },
     Rule {
@@ -76,7 +72,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Must,
         says: "appendBuffer is not called while the SourceBuffer is updating.",
         rests_on: "MSE, prepare append",
-        is_timed: false,
         check: mse::no_append_while_updating,
     },
     Rule {
@@ -84,7 +79,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "Media data reaches the SourceBuffer as it was served: no cut segment is glued to the next one.",
         rests_on: "MSE, segment parser loop: an incomplete media segment is continued by the next append",
-        is_timed: false,
         check: mse::whole_segments,
     },
     Rule {
@@ -92,7 +86,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Must,
         says: "Segments are appended in the order of their Media Sequence Numbers (in sequence mode).",
         rests_on: "RFC 8216, 6.3.5",
-        is_timed: false,
         check: hls::in_order,
     },
     Rule {
@@ -100,7 +93,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Should,
         says: "A segment that is buffered already is not appended again.",
         rests_on: "RFC 8216, 6.3.5",
-        is_timed: false,
         check: hls::no_duplicate,
     },
     Rule {
@@ -108,7 +100,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Should,
         says: "Only resources that a delivered playlist lists are requested.",
         rests_on: "RFC 8216, 4.1 and 6.3.5",
-        is_timed: false,
         check: hls::listed_only,
     },
     Rule {
@@ -116,7 +107,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Should,
         says: "A segment marked with EXT-X-GAP is not requested.",
         rests_on: "draft-pantos-hls-rfc8216bis, 6.3.3",
-        is_timed: false,
         check: hls::gap_not_loaded,
     },
     Rule {
@@ -124,7 +114,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Should,
         says: "A reload waits one target duration after a changed playlist and half of it after an unchanged one.",
         rests_on: "RFC 8216, 6.3.4",
-        is_timed: true,
         check: hls::reload_interval,
     },
     Rule {
@@ -132,7 +121,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "The first frame is shown within the limit.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
-        is_timed: true,
         check: session::starts,
     },
     Rule {
@@ -140,7 +128,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "The picture goes on to the trial's last segment, whatever happened before.",
         rests_on: "the viewer",
-        is_timed: true,
         check: session::recovers,
     },
     Rule {
@@ -148,7 +135,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "A session that is over ends, and one that is not doesn't.",
         rests_on: "RFC 8216, 4.3.3.4; MSE, end of stream algorithm; SegmentationStreaming: a 404 ends the session",
-        is_timed: true,
         check: session::terminates,
     },
     Rule {
@@ -156,7 +142,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "After its end a session is silent on the network.",
         rests_on: "RFC 8216, 6.3.4; SegmentationStreaming: on a 404 the script terminates",
-        is_timed: true,
         check: session::no_request_after_end,
     },
     Rule {
@@ -164,7 +149,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "The scenario's own counts of requests are kept.",
         rests_on: "the scenario's [expect.requests]",
-        is_timed: false,
         check: session::requests,
     },
     Rule {
@@ -172,7 +156,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "The picture never goes back by more than half a second without a seek.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
-        is_timed: false,
         check: viewer::frames_forward,
     },
     Rule {
@@ -180,7 +163,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "Every listed segment from the first one shown to the last is shown.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
-        is_timed: false,
         check: viewer::no_missing_frames,
     },
     Rule {
@@ -188,7 +170,6 @@ pub const RULES: &[Rule] = &[
         level: Level::Viewer,
         says: "The picture does not stand still for longer than the limit.",
         rests_on: "the viewer",
-        is_timed: true,
         check: viewer::stall,
     },
 ];

@@ -14,25 +14,48 @@ use hyper::server::conn::http1;
 use hyper_util::service::TowerToHyperService;
 use segproof_core::origin::{Reply, Step};
 use segproof_core::trace::{End, Request};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::tap::{Wire, tap};
-use super::{Fired, Publisher, Shared, accept, lock};
+use super::{ACCEPT_AGAIN, Door, Fired, Publisher, Shared, accept, lock};
 
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// Serves while the door is open. Shut, the listener and all its connections are gone, so that a client is
+/// refused by the operating system itself.
+pub async fn serve(mut listener: TcpListener, shared: Arc<Shared>, mut door: watch::Receiver<Door>) {
+    // Without an address there is nothing to open again; a bound listener has one.
+    let Ok(address) = listener.local_addr() else { return };
     let router = Router::new().fallback(any(answer)).with_state(shared);
-    accept(listener, |stream| {
-        let (io, wire) = tap(stream);
-        let service = TowerToHyperService::new(router.clone().layer(Extension(wire.clone())));
-        async move {
-            tokio::select! {
-                // A client that vanishes is an ordinary end; the request's own record says so.
-                _ = http1::Builder::new().serve_connection(io, service) => {}
-                () = wire.ended() => {}
-            }
+    loop {
+        let serving = accept(listener, |stream| connection(stream, &router));
+        tokio::select! {
+            () = serving => {}
+            // An error means that the stage is gone, and this task with it.
+            _ = door.wait_for(|door| *door == Door::Shut) => {}
         }
-    })
-    .await;
+        if door.wait_for(|door| *door == Door::Open).await.is_err() {
+            return;
+        }
+        listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                // Somebody took the port meanwhile and may give it back.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        };
+    }
+}
+
+fn connection(stream: TcpStream, router: &Router) -> impl Future<Output = ()> + Send + use<> {
+    let (io, wire) = tap(stream);
+    let service = TowerToHyperService::new(router.clone().layer(Extension(wire.clone())));
+    async move {
+        tokio::select! {
+            // A client that vanishes is an ordinary end; the request's own record says so.
+            _ = http1::Builder::new().serve_connection(io, service) => {}
+            () = wire.ended() => {}
+        }
+    }
 }
 
 async fn answer(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use segproof_harness::serve::Door;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::{Client, Farewell, within};
@@ -48,6 +49,26 @@ async fn dropping_the_stage_closes_listeners_and_connections() {
     for address in [control, media] {
         assert!(TcpSocket::new_v4().expect("a socket").connect(address).await.is_err(), "{address} is open");
     }
+}
+
+#[tokio::test]
+async fn a_shut_door_refuses_and_opens_again_at_the_same_address() {
+    let stand = Stand::open("").await;
+    let media = stand.stage.media;
+    let mut open = Client::connect(media).await;
+    open.get(INIT).await;
+    open.reply().await;
+
+    stand.stage.set_media_door(Door::Shut);
+    let (_, farewell) = open.rest().await;
+    assert_eq!(farewell, Farewell::Closed);
+    assert!(TcpStream::connect(media).await.is_err(), "{media} still takes connections");
+
+    stand.stage.set_media_door(Door::Open);
+    within("the door to open", async { while TcpStream::connect(media).await.is_err() {} }).await;
+    let mut again = Client::connect(media).await;
+    again.get(SEGMENT).await;
+    assert_eq!(again.reply().await.body, stand.segment());
 }
 
 /// 200 requests that are reset, left hanging, given up or answered, then the stage is dropped: no task and no
