@@ -245,6 +245,8 @@ pub struct Beat {
     pub lag_ms: f64,
     /// The media element's currentTime, if the page has one.
     pub time: Option<f64>,
+    /// Seconds buffered ahead of that, in the range that holds it.
+    pub ahead: f64,
     /// The element is meant to advance: neither paused nor ended.
     pub playing: bool,
 }

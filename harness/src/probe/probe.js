@@ -27,6 +27,13 @@
   log('hello', { agent: navigator.userAgent });
 
   let video = null;
+  // Seconds of media that the element could play on with.
+  const ahead = ({ buffered, currentTime }) => {
+    for (let i = 0; i < buffered.length; i++) {
+      if (buffered.start(i) <= currentTime && currentTime < buffered.end(i)) return buffered.end(i) - currentTime;
+    }
+    return 0;
+  };
   let due = now() + HEARTBEAT_MS;
   every(() => {
     const at = now();
@@ -34,6 +41,7 @@
       at_ms: at,
       lag_ms: Math.max(0, at - due),
       time: video ? video.currentTime : null,
+      ahead: video ? ahead(video) : 0,
       playing: !!video && !video.paused && !video.ended && !video.seeking,
     });
     due = at + HEARTBEAT_MS;

@@ -46,6 +46,7 @@ impl Record {
             of: Witness::Origin,
             lag_ms,
             time: None,
+            ahead: 0.0,
             playing: false,
         });
     }
@@ -83,6 +84,7 @@ impl Record {
                         of: Witness::Page,
                         lag_ms: beat.lag_ms,
                         time: beat.time,
+                        ahead: beat.ahead,
                         playing: beat.playing,
                     });
                 }

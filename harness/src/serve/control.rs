@@ -59,6 +59,8 @@ pub struct PageBeat {
     /// How late it was, wall milliseconds.
     pub lag_ms: f64,
     pub time: Option<f64>,
+    /// Seconds buffered ahead of that.
+    pub ahead: f64,
     pub playing: bool,
 }
 

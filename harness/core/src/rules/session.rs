@@ -1,5 +1,6 @@
 //! How a session begins, goes on and ends.
 
+use super::viewer::engine_ms;
 use super::{Case, Violation};
 use crate::expect::Profile;
 use crate::notation::Target;
@@ -13,14 +14,20 @@ pub fn starts(case: &Case) -> Vec<Violation> {
     if case.expect.outcome == Outcome::Failed || !limit.is_finite() {
         return Vec::new();
     }
-    match case.view.shown.first() {
-        None => vec![Violation::new(0.0, "no frame was ever shown")],
-        Some(first) if first.at_ms > limit => vec![Violation::new(
-            first.at_ms,
-            format!("the first frame was shown after {:.0} ms; the limit is {limit:.0} ms", first.at_ms),
-        )],
-        Some(_) => Vec::new(),
+    let Some(first) = case.view.shown.first() else {
+        return vec![Violation::new(0.0, "no frame was ever shown")];
+    };
+    let engine_ms = engine_ms(case, 0.0, first.at_ms);
+    if first.at_ms - engine_ms <= limit {
+        return Vec::new();
     }
+    vec![Violation::new(
+        first.at_ms,
+        format!(
+            "the first frame was shown after {:.0} ms, {engine_ms:.0} ms of them the engine's; the limit is {limit:.0} ms",
+            first.at_ms
+        ),
+    )]
 }
 
 /// The last segment's last frame passed the playhead, or everything was played out.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Case, Violation};
 use crate::scenario::Outcome;
-use crate::trace::{PageEvent, Witness};
+use crate::trace::{Beat, PageEvent, Witness};
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
     let seeks: Vec<f64> = case
@@ -76,7 +76,7 @@ fn missing(case: &Case, msn: u64, most: bool) -> Option<String> {
 pub fn stall(case: &Case) -> Vec<Violation> {
     let limit = case.expect.stall_limit_ms;
     longest_stall(case)
-        .filter(|(_, length)| *length > limit)
+        .filter(|(at, length)| length - engine_ms(case, *at, at + length) > limit)
         .map(|(at, length)| {
             Violation::new(
                 at,
@@ -85,6 +85,19 @@ pub fn stall(case: &Case) -> Vec<Violation> {
         })
         .into_iter()
         .collect()
+}
+
+/// How much of a wait is the engine's: it had media to play at the playhead and was about to. Decoding starts no
+/// faster at a higher speed, so this is bounded in wall time; what goes beyond it is the player's affair again.
+pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
+    let beats = || case.trace.beats.iter().filter(|b| b.of == Witness::Page);
+    let has_media = |beat: &Beat| beat.playing && beat.ahead >= PLAYABLE_S;
+    let with_media_ms: f64 = beats()
+        .zip(beats().skip(1))
+        .filter(|(a, b)| a.at_ms >= from_ms && b.at_ms <= to_ms && has_media(a) && has_media(b))
+        .map(|(a, b)| b.at_ms - a.at_ms)
+        .sum();
+    with_media_ms.min(ENGINE_WALL_MS_MAX * case.trace.speed)
 }
 
 /// When it began and how long it was, after the first frame and before the trial's end.
@@ -115,5 +128,9 @@ fn longest_stall(case: &Case) -> Option<(f64, f64)> {
 const SEEN_MIN: f64 = 0.5;
 /// A frame or two late is no step back: presentation callbacks may come twice for one frame.
 const BACK_MS: f64 = 500.0;
+/// Engines want a few frames before they begin.
+const PLAYABLE_S: f64 = 0.5;
+/// Chromium was seen to take 540 ms from the first media to the first frame with four of it on two cores.
+const ENGINE_WALL_MS_MAX: f64 = 750.0;
 /// Less than this between two heartbeats is no progress.
 const STILL_S: f64 = 0.001;

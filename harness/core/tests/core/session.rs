@@ -119,6 +119,7 @@ impl Session {
                 of: Witness::Origin,
                 lag_ms: 1.0,
                 time: None,
+                ahead: 0.0,
                 playing: false,
             });
             self.trace.beats.push(Beat {
@@ -126,6 +127,7 @@ impl Session {
                 of: Witness::Page,
                 lag_ms: 1.0,
                 time: Some(time),
+                ahead: 0.0,
                 playing,
             });
         }

@@ -107,8 +107,20 @@ pub const PAIRS: &[Pairs] = &[
         bad: &[
             ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
             ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
+            ("with media to play, longer than an engine may think", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 10_000.0);
+                    has_media(s, 8000.0, 10_000.0);
+                })
+            }),
         ],
         fair: &[
+            ("with media to play, while the engine makes ready", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 9500.0);
+                    has_media(s, 8700.0, 9500.0);
+                })
+            }),
             ("shorter than the limit", || bent(|s| s.stand_still(8000.0, 8950.0))),
             ("twice, each shorter", || {
                 bent(|s| {
@@ -160,4 +172,11 @@ fn skip(s: &mut Session, msn: u64) {
     s.trace.requests.retain(|r| r.resource != segment(msn));
     s.drop_append(msn);
     s.keep_frames(not_of(msn));
+}
+
+/// Media is buffered ahead of the playhead in this time.
+fn has_media(s: &mut Session, from_ms: f64, to_ms: f64) {
+    for beat in s.trace.beats.iter_mut().filter(|b| (from_ms..=to_ms).contains(&b.at_ms)) {
+        beat.ahead = 2.0;
+    }
 }
