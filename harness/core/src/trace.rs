@@ -219,6 +219,27 @@ pub enum PageEvent {
     },
 }
 
+/// SourceBuffers whose contents may no longer be what was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsettled {
+    One(u64),
+    All,
+}
+
+impl PageEvent {
+    /// After some events a player may lawfully append again what it has appended before.
+    pub fn unsettles(&self) -> Option<Unsettled> {
+        match self {
+            PageEvent::ChangeType { buffer, .. }
+            | PageEvent::Abort { buffer }
+            | PageEvent::BufferError { buffer }
+            | PageEvent::Remove { buffer, .. } => Some(Unsettled::One(*buffer)),
+            PageEvent::Media { event, .. } if event == "seeking" => Some(Unsettled::All),
+            _ => None,
+        }
+    }
+}
+
 /// A box that became complete with an append (or that an abort left incomplete).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "box", rename_all = "kebab-case")]

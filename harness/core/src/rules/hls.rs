@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation};
 use crate::report::Level;
-use crate::trace::{PageEvent, Resource};
+use crate::trace::{PageEvent, Resource, Unsettled};
 
 /// In segments mode a player may fill backwards: there only the picture counts.
 pub fn in_order(case: &Case) -> Vec<Violation> {
@@ -40,14 +40,14 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
     let mut appended: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     let mut found = Vec::new();
     for entry in &case.trace.page {
-        match &entry.event {
-            PageEvent::ChangeType { buffer, .. }
-            | PageEvent::Abort { buffer }
-            | PageEvent::BufferError { buffer }
-            | PageEvent::Remove { buffer, .. } => {
-                appended.remove(buffer);
+        match entry.event.unsettles() {
+            Some(Unsettled::One(buffer)) => {
+                appended.remove(&buffer);
             }
-            PageEvent::Media { event, .. } if event == "seeking" => appended.clear(),
+            Some(Unsettled::All) => appended.clear(),
+            None => {}
+        }
+        match &entry.event {
             PageEvent::Append { buffer, error: None, mode, .. } => {
                 let seen = appended.entry(*buffer).or_default();
                 for segments in case.view.segments_in(entry) {

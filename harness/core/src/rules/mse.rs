@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Case, Violation};
 use crate::report::Level;
-use crate::trace::{AppendedBox, PageEvent};
+use crate::trace::{AppendedBox, PageEvent, Unsettled};
 
 pub fn init_first(case: &Case) -> Vec<Violation> {
     let mut has_init: BTreeMap<u64, bool> = BTreeMap::new();
@@ -42,14 +42,14 @@ pub fn init_once(case: &Case) -> Vec<Violation> {
     let mut last: BTreeMap<u64, String> = BTreeMap::new();
     let mut found = Vec::new();
     for entry in &case.trace.page {
-        match &entry.event {
-            PageEvent::ChangeType { buffer, .. }
-            | PageEvent::Abort { buffer }
-            | PageEvent::BufferError { buffer }
-            | PageEvent::Remove { buffer, .. } => {
-                last.remove(buffer);
+        match entry.event.unsettles() {
+            Some(Unsettled::One(buffer)) => {
+                last.remove(&buffer);
             }
-            PageEvent::Media { event, .. } if event == "seeking" => last.clear(),
+            Some(Unsettled::All) => last.clear(),
+            None => {}
+        }
+        match &entry.event {
             PageEvent::Append { buffer, boxes, error: None, .. } => {
                 for b in boxes {
                     let AppendedBox::Init { digest } = b else { continue };
