@@ -47,30 +47,26 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
             Some(Unsettled::All) => appended.clear(),
             None => {}
         }
-        match &entry.event {
-            PageEvent::Append { buffer, error: None, mode, .. } => {
-                let seen = appended.entry(*buffer).or_default();
-                for segments in case.view.segments_in(entry) {
-                    match segments.iter().find(|msn| !seen.contains(msn)) {
-                        Some(msn) => {
-                            seen.insert(*msn);
-                        }
-                        // Whose bytes nobody served is another rule's business.
-                        None if segments.is_empty() => {}
-                        None => {
-                            let msn = segments.last().copied().unwrap_or_default();
-                            let again = Violation::new(
-                                entry.at_ms,
-                                format!("segment {msn} was appended again while it was still buffered"),
-                            );
-                            // In sequence mode the viewer sees it twice.
-                            let level = if mode == "sequence" { Level::Must } else { Level::Should };
-                            found.push(again.level(level));
-                        }
-                    }
+        let PageEvent::Append { buffer, error: None, mode, .. } = &entry.event else { continue };
+        let seen = appended.entry(*buffer).or_default();
+        for segments in case.view.segments_in(entry) {
+            match segments.iter().find(|msn| !seen.contains(msn)) {
+                Some(msn) => {
+                    seen.insert(*msn);
+                }
+                // Whose bytes nobody served is another rule's business.
+                None if segments.is_empty() => {}
+                None => {
+                    let msn = segments.last().copied().unwrap_or_default();
+                    let again = Violation::new(
+                        entry.at_ms,
+                        format!("segment {msn} was appended again while it was still buffered"),
+                    );
+                    // In sequence mode the viewer sees it twice.
+                    let level = if mode == "sequence" { Level::Must } else { Level::Should };
+                    found.push(again.level(level));
                 }
             }
-            _ => {}
         }
     }
     found

@@ -49,21 +49,15 @@ pub fn init_once(case: &Case) -> Vec<Violation> {
             Some(Unsettled::All) => last.clear(),
             None => {}
         }
-        match &entry.event {
-            PageEvent::Append { buffer, boxes, error: None, .. } => {
-                for b in boxes {
-                    let AppendedBox::Init { digest } = b else { continue };
-                    if last.insert(*buffer, digest.clone()).as_ref() == Some(digest) {
-                        found.push(Violation::new(
-                            entry.at_ms,
-                            format!(
-                                "the same initialization segment was appended again to SourceBuffer {buffer}"
-                            ),
-                        ));
-                    }
-                }
+        let PageEvent::Append { buffer, boxes, error: None, .. } = &entry.event else { continue };
+        for b in boxes {
+            let AppendedBox::Init { digest } = b else { continue };
+            if last.insert(*buffer, digest.clone()).as_ref() == Some(digest) {
+                found.push(Violation::new(
+                    entry.at_ms,
+                    format!("the same initialization segment was appended again to SourceBuffer {buffer}"),
+                ));
             }
-            _ => {}
         }
     }
     found
