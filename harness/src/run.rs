@@ -99,12 +99,13 @@ async fn perform(
     let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
     let judgement = judge::judge(&trace, &stream.expect, terms);
     if let Some(session) = session {
-        if !matches!(judgement.verdict, Verdict::Pass | Verdict::Known)
-            && let Ok(picture) = session.screenshot().await
-        {
+        let is_plain = matches!(judgement.verdict, Verdict::Pass | Verdict::Known);
+        let picture = if is_plain { None } else { session.screenshot().await.ok() };
+        // Before anything that can fail: a session that is dropped blocks.
+        session.quit().await;
+        if let Some(picture) = picture {
             std::fs::write(folder.join("page.png"), picture)?;
         }
-        session.quit().await;
     }
     write_evidence(&folder, &trace, &stage)?;
     let stream_ms = match judgement.verdict {

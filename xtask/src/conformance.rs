@@ -188,7 +188,7 @@ async fn run_selected(
 }
 
 /// Where runs note what they have running.
-fn state_folder() -> PathBuf {
+pub fn state_folder() -> PathBuf {
     paths::target().join("segproof-runs")
 }
 

@@ -15,6 +15,7 @@ mod processes;
 mod report;
 mod stop;
 mod test;
+mod warp;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and prove the player")]
