@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::origin::{Origin, PLAYLIST_PATH, Reply, Step};
+use crate::exchange::{Reply, Step};
+use crate::origin::{Origin, PLAYLIST_PATH};
 use crate::trace::{Content, Resource};
 
 /// What the ideal player reaches; stream milliseconds.
@@ -171,7 +172,7 @@ fn good_after_ms(reply: &Reply) -> Option<f64> {
     for step in &reply.steps {
         match step {
             Step::Wait(ms) => wait_ms += ms,
-            Step::Head => {}
+            Step::Head | Step::Throttle(_) => {}
             Step::BodyTo(to) => sent = *to,
             Step::Hang | Step::Reset | Step::Close => return None,
         }

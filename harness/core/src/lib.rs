@@ -3,6 +3,7 @@
 //! Absent on purpose: sockets, files, processes, and any clock but the one given as an argument.
 
 pub mod barcode;
+pub mod exchange;
 pub mod expect;
 pub mod fault;
 pub mod hls;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::exchange::{Ask, Framing, Reply, Step};
 use crate::fault::{ContentLength, Fault};
 use crate::hls::{MediaPlaylist, MediaSegment};
 use crate::media::{self, MediaError, SegmentFacts, Track};
@@ -59,40 +60,6 @@ impl Media {
     }
 }
 
-/// What the shell is to do with a request.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    pub resource: Resource,
-    pub attempt: u64,
-    pub status: u16,
-    pub content_type: &'static str,
-    /// The Content-Length header; may lie.
-    pub content_length: usize,
-    pub body: Arc<[u8]>,
-    pub content: Content,
-    /// To be carried out in order; a reply whose body is sent up to its Content-Length leaves the connection
-    /// open for the next request.
-    pub steps: Vec<Step>,
-    /// Indices of the scenario's faults that met this request.
-    pub fired: Vec<usize>,
-}
-
-/// One step of a reply.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
-    /// Stream milliseconds.
-    Wait(f64),
-    Head,
-    /// Send the body up to this offset.
-    BodyTo(usize),
-    /// Send nothing more and leave the connection open until the client closes it.
-    Hang,
-    /// Abort the connection with a TCP reset.
-    Reset,
-    /// Close the connection.
-    Close,
-}
-
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub timeline: Timeline,
@@ -129,9 +96,10 @@ impl Origin {
         }
     }
 
-    /// Answers a GET for `path` that arrives at `now_ms` stream milliseconds.
-    pub fn handle(&mut self, now_ms: f64, path: &str) -> Reply {
-        let resource = resource(path);
+    /// Answers a GET that arrives at `now_ms` stream milliseconds.
+    pub fn handle<'a>(&mut self, now_ms: f64, ask: impl Into<Ask<'a>>) -> Reply {
+        let ask = ask.into();
+        let resource = resource(ask.path);
         let attempt = self.attempts.entry(resource).or_insert(0);
         *attempt += 1;
         let attempt = *attempt;
@@ -150,6 +118,17 @@ impl Origin {
             Resource::Unknown => not_found(),
         };
         self.disturb(whole, resource, attempt, fired)
+    }
+
+    /// Whether a CORS preflight for this resource is granted.
+    pub fn preflight<'a>(&self, _now_ms: f64, _ask: impl Into<Ask<'a>>) -> bool {
+        true
+    }
+
+    /// When the media hosts take no connection and end those they have, stream milliseconds; in order, none
+    /// within another.
+    pub fn refusals(&self) -> Vec<std::ops::Range<f64>> {
+        Vec::new()
     }
 
     /// The newest segment that this request may know of.
@@ -280,13 +259,27 @@ impl Origin {
             resource,
             attempt,
             status: whole.status,
-            content_type: whole.content_type,
-            content_length,
+            headers: headers(whole.content_type),
+            framing: framing(whole.status, content_length),
             body: whole.body,
             content: whole.content,
             steps,
             fired,
         }
+    }
+}
+
+/// The headers of every reply: another origin may read it, and nobody keeps it.
+pub fn headers(content_type: &str) -> Vec<(String, String)> {
+    [("content-type", content_type), ("access-control-allow-origin", "*"), ("cache-control", "no-store")]
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .to_vec()
+}
+
+fn framing(status: u16, content_length: usize) -> Framing {
+    match status {
+        204 | 304 => Framing::Bodiless,
+        _ => Framing::Length(content_length),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use segproof_core::exchange::{Framing, Reply, Step};
 use segproof_core::media::{self, Track};
-use segproof_core::origin::{Reply, Step};
 use segproof_core::trace::{Content, Resource};
 
 /// The folder into which ffmpeg writes `live.m3u8`, `live.mp4` and `live<N>.m4s`.
@@ -45,11 +45,11 @@ impl LiveFiles {
             resource,
             attempt,
             status,
-            content_type: match resource {
+            headers: segproof_core::origin::headers(match resource {
                 Resource::Playlist => "application/vnd.apple.mpegurl",
                 _ => "video/mp4",
-            },
-            content_length: body.len(),
+            }),
+            framing: Framing::Length(body.len()),
             steps: vec![Step::Head, Step::BodyTo(body.len())],
             body: Arc::from(body),
             content,

@@ -12,7 +12,7 @@ use axum::routing::any;
 use http::{Method, Request as HttpRequest, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper_util::service::TowerToHyperService;
-use segproof_core::origin::{Reply, Step};
+use segproof_core::exchange::{Framing, Reply, Step};
 use segproof_core::trace::{End, Request};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -126,9 +126,11 @@ async fn carry_out(
                 }
             }
             // For the client the response is complete: the connection has to answer its next request.
-            Step::Hang if sent >= reply.content_length => {}
+            Step::Hang if reply.content_length().is_some_and(|length| sent >= length) => {}
             // Until the client closes: hyper then drops this future.
             Step::Hang => std::future::pending::<()>().await,
+            // The pace of a body.
+            Step::Throttle(_) => {}
             Step::Reset => {
                 wire.reset_at_close().await?;
                 return Ok(Connection::Resets);
@@ -142,16 +144,14 @@ async fn carry_out(
 fn head(reply: &Reply) -> String {
     let reason =
         StatusCode::from_u16(reply.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
-    let length = match has_body(reply.status) {
-        true => {
-            format!("content-type: {}\r\ncontent-length: {}\r\n", reply.content_type, reply.content_length)
-        }
-        false => String::new(),
-    };
-    format!(
-        "HTTP/1.1 {} {reason}\r\n{length}access-control-allow-origin: *\r\ncache-control: no-store\r\n\r\n",
-        reply.status
-    )
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", reply.status);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if let Framing::Length(length) = reply.framing {
+        head.push_str(&format!("content-length: {length}\r\n"));
+    }
+    head + "\r\n"
 }
 
 /// RFC 9110, 15.3.5 and 15.4.5: after the head of these the next response begins.
