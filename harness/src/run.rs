@@ -173,8 +173,8 @@ pub(crate) enum End {
 
 fn ends(sign: Sign, progress: &mut Progress, expect: &segproof_core::expect::Expect) -> Option<End> {
     let is_past = match sign {
-        Sign::Event(PageEvent::Frame { number, media_time, .. }) => {
-            progress.frame(*number, *media_time);
+        Sign::Event(PageEvent::Frame { run, number, media_time }) => {
+            progress.frame(*run, *number, *media_time);
             progress.is_past_until(*media_time)
         }
         Sign::Event(PageEvent::Media { event, .. }) if event == "ended" => return Some(End::AfterSilence),

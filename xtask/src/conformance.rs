@@ -139,8 +139,7 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     let target = paths::target();
     player::build(&paths::root(), &target)?;
     nextest::build(&out)?;
-    let needed: BTreeSet<String> = selection.fixtures();
-    fixtures::make(&needed)?;
+    fixtures::make(&selection.fixtures())?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run_selected(&options, selection, &out, &lock))

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
+use segproof_core::presentation::Source;
 use segproof_harness::fixtures::DEFAULT_RUN;
 
 use crate::{doctor, paths};
@@ -23,11 +24,14 @@ pub fn cache() -> PathBuf {
 /// Makes every fixture of the project.
 pub fn command() -> anyhow::Result<ExitCode> {
     doctor::require(&[doctor::Need::Ffmpeg])?;
-    let all: BTreeSet<String> = match std::fs::read_dir(recipes()) {
+    let all: BTreeSet<Source> = match std::fs::read_dir(recipes()) {
         Ok(entries) => entries
             .filter_map(Result::ok)
             .filter(|entry| entry.path().join("fixture.toml").is_file())
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .map(|entry| Source {
+                fixture: entry.file_name().to_string_lossy().into_owned(),
+                run: DEFAULT_RUN,
+            })
             .collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
         Err(error) => return Err(error).context("the folder fixtures"),
@@ -37,17 +41,17 @@ pub fn command() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the named fixtures where they are missing or out of date.
-pub fn make(names: &BTreeSet<String>) -> anyhow::Result<()> {
-    for name in names {
-        let recipe = recipes().join(name);
-        ensure!(recipe.join("fixture.toml").is_file(), "there is no fixture {name}: {}", recipe.display());
-        let bar = ProgressBar::new(100).with_message(format!("fixture {name}"));
-        let made = segproof_harness::fixtures::ensure(&recipe, DEFAULT_RUN, &cache(), &mut |part| {
+/// Makes the fixtures where they are missing or out of date, each as the encoder run that is wanted.
+pub fn make(sources: &BTreeSet<Source>) -> anyhow::Result<()> {
+    for Source { fixture, run } in sources {
+        let recipe = recipes().join(fixture);
+        ensure!(recipe.join("fixture.toml").is_file(), "there is no fixture {fixture}: {}", recipe.display());
+        let bar = ProgressBar::new(100).with_message(format!("fixture {fixture}, run {run}"));
+        let made = segproof_harness::fixtures::ensure(&recipe, *run, &cache(), &mut |part| {
             bar.set_position((part * 100.0) as u64);
         });
         bar.finish_and_clear();
-        made.with_context(|| format!("fixture {name}"))?;
+        made.with_context(|| format!("fixture {fixture}"))?;
     }
     Ok(())
 }

@@ -43,6 +43,33 @@ pub enum Host {
     Second,
 }
 
+/// What the media hosts speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 over TLS.
+    Http2,
+}
+
+/// Where the media hosts are found: scheme, name and port, without a slash at the end. Empty where nobody asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bases {
+    pub first: String,
+    pub second: String,
+}
+
+impl Bases {
+    pub fn of(&self, host: Host) -> &str {
+        match host {
+            Host::First => &self.first,
+            Host::Second => &self.second,
+        }
+    }
+}
+
 /// What the shell is to do with a request.
 #[derive(Debug, Clone)]
 pub struct Reply {

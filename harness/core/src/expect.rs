@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::fault::Fault;
 use crate::ideal::Ideal;
-use crate::notation::{Counts, Target};
-use crate::origin::Media;
+use crate::notation::{Counts, Moment, Target};
+use crate::pictures::{Picture, Pictures};
+use crate::presentation::Presentation;
 use crate::scenario::{Outcome, Scenario};
+use crate::timeline::Timeline;
 
 /// Which promises bind a player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -27,60 +30,129 @@ pub struct Expect {
     pub profile: Profile,
     pub outcome: Outcome,
     pub target_duration_ms: f64,
-    /// Number of the frame that the ideal player begins with: which lap a session is in at its beginning.
+    /// Count of the frame that the ideal player begins with: which lap a session is in at its beginning.
     pub start_frame: u64,
     /// The segment whose last frame ends the trial.
     pub until_msn: Option<u64>,
-    /// Frame number of that last frame.
-    pub until_frame: Option<u64>,
     pub start_limit_ms: f64,
     pub stall_limit_ms: f64,
+    /// When the last fault that ends is over, and how long after that the picture may take to advance.
+    pub recover: Option<(f64, f64)>,
+    pub latency_limit_ms: Option<f64>,
+    pub buffered_limit_ms: Option<f64>,
     /// Segments that nobody could have had, or that the author lets go.
     pub excused: BTreeSet<u64>,
+    pub must_show: BTreeSet<u64>,
+    pub must_not_show: BTreeSet<u64>,
     pub requests: Vec<(Target, Counts)>,
-    /// Frames of one lap of the fixture, after which the burnt-in numbers begin anew.
-    pub lap_frames: u64,
-    pub frame_ms: f64,
+    pub requests_per_td: Option<u64>,
+    pub errors: Option<Counts>,
+    /// The frames of each segment.
+    pub pictures: Pictures,
     /// The stream broke the RFC by the scenario's own settings, whatever was requested.
     pub is_illegal: bool,
+    /// How the playlists may break the RFC.
+    pub illegal: Vec<String>,
 }
 
 impl Expect {
-    pub fn new(scenario: &Scenario, media: &Media, ideal: &Ideal, profile: Profile) -> Expect {
-        let td = f64::from(media.target_duration_s) * 1000.0;
+    pub fn new(
+        scenario: &Scenario,
+        presentation: &Presentation,
+        timeline: &Timeline,
+        ideal: &Ideal,
+        profile: Profile,
+    ) -> Expect {
+        let td = timeline.target_duration_ms;
         let expect = &scenario.expect;
+        let must_show = numbers(&expect.shown);
         let mut excused = ideal.never.clone();
-        for target in &expect.may_skip {
-            if let Target::Segments { first, last } = target {
-                excused.extend(*first..=*last);
-            }
-        }
-        let frames = || media.segments.iter().map(|s| u64::from(s.facts.frames));
-        let lap_frames: u64 = frames().sum();
-        let first_msn = scenario.stream.media_sequence;
-        let first_frame = |msn: u64| {
-            let n = msn - first_msn;
-            let (laps, rest) = (n / frames().count() as u64, n % frames().count() as u64);
-            laps * lap_frames + frames().take(rest as usize).sum::<u64>()
-        };
+        excused.extend(numbers(&expect.may_skip));
+        excused.extend(numbers(&expect.not_shown));
+        excused.retain(|msn| !must_show.contains(msn));
+        let pictures = pictures(scenario, presentation, ideal);
         Expect {
             profile,
             outcome: expect.outcome,
             target_duration_ms: td,
             until_msn: scenario.until_msn(),
-            start_frame: ideal.start_msn.map_or(0, first_frame),
-            until_frame: scenario.until_msn().map(|msn| first_frame(msn + 1) - 1),
+            start_frame: ideal.start_msn.and_then(|msn| pictures.first_frame(msn)).unwrap_or(0),
             start_limit_ms: expect.start.ms(ideal.start_ms, td),
             stall_limit_ms: expect.stall.ms(ideal.stall_ms, td),
+            recover: expect.recover.map(|limit| (last_fault_ends_ms(scenario, timeline), limit.ms(0.0, td))),
+            latency_limit_ms: expect.latency.map(|limit| limit.ms(ideal.latency_ms, td)),
+            buffered_limit_ms: expect.buffered.map(|span| span.ms(td)),
             excused,
+            must_show,
+            must_not_show: numbers(&expect.not_shown),
             requests: expect
                 .requests
                 .iter()
                 .filter_map(|(target, counts)| Some((Target::try_from(target.clone()).ok()?, *counts)))
                 .collect(),
-            lap_frames,
-            frame_ms: media.lap_s() * 1000.0 / lap_frames as f64,
+            requests_per_td: expect.requests_per_td,
+            errors: expect.errors,
+            pictures,
             is_illegal: scenario.is_illegal(),
+            illegal: scenario.illegal.clone(),
         }
     }
+
+    /// Count of the trial's last frame.
+    pub fn until_frame(&self) -> Option<u64> {
+        self.pictures.of(self.until_msn?).map(Picture::last_frame)
+    }
+
+    /// Length of a frame at the trial's end.
+    pub fn frame_ms(&self) -> f64 {
+        let last = self.until_msn.and_then(|msn| self.pictures.of(msn));
+        last.or(self.pictures.any()).map_or(FRAME_MS, |picture| picture.frame_ms)
+    }
 }
+
+fn numbers(targets: &[Target]) -> BTreeSet<u64> {
+    let ranges = targets.iter().filter_map(|target| match target {
+        Target::Segments { first, last } => Some(*first..=*last),
+        _ => None,
+    });
+    ranges.flatten().collect()
+}
+
+/// The frames of all segments that a trial may come to.
+fn pictures(scenario: &Scenario, presentation: &Presentation, ideal: &Ideal) -> Pictures {
+    let first = scenario.stream.media_sequence;
+    let known = [scenario.until_msn(), scenario.last_msn(), ideal.ready_ms.keys().next_back().copied()];
+    let last = known.into_iter().flatten().max().unwrap_or(first) + BEYOND_UNTIL;
+    let same_as = |msn: u64| {
+        let slates = scenario.faults().filter(|f: &&Fault| f.same_as.is_some() && f.on.has_segment(msn));
+        slates.filter_map(|f| f.same_as?.first_segment()).last()
+    };
+    Pictures::new((first..=last).map(|msn| {
+        let segment = presentation.segment(0, same_as(msn).unwrap_or(msn));
+        let facts = &segment.part.facts;
+        let frames = u64::from(facts.frames);
+        let picture = Picture {
+            run: segment.run,
+            first: segment.first_frame,
+            frames,
+            before: 0,
+            frame_ms: if frames == 0 { FRAME_MS } else { facts.duration_s * 1000.0 / frames as f64 },
+        };
+        (msn, picture)
+    }))
+}
+
+fn last_fault_ends_ms(scenario: &Scenario, timeline: &Timeline) -> f64 {
+    let ends = scenario.faults().filter_map(|fault| {
+        let lasting_ms = fault.lasting.map(|lasting| lasting.ms(timeline.target_duration_ms));
+        let until_ms = fault.until.map(|until| timeline.moment_ms(until));
+        let from_ms = fault.from.map_or(0.0, |from: Moment| timeline.moment_ms(from));
+        until_ms.or(lasting_ms.map(|lasting_ms| from_ms + lasting_ms))
+    });
+    ends.fold(0.0, f64::max)
+}
+
+/// A trial is over long before so many segments more have been published.
+const BEYOND_UNTIL: u64 = 200;
+/// Where there is no picture to tell.
+const FRAME_MS: f64 = 40.0;

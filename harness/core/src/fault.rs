@@ -1,14 +1,19 @@
 //! A fault: what it touches, which requests it meets, and what it does to them.
 //!
-//! Faults are keyed to requests and sequence numbers, never to chance, list position or wall clock. When
-//! several meet one request they compose in this order, whatever their order in the file:
-//! what the playlist says (`stale`, `jump`, `gap`, `endlist`), the `status`, the body (`truncate`), the time
-//! before the first byte (`delay`, added up), and last how the transfer ends (`hang`, then `reset`). Where two
-//! faults set the same thing the later one in the file wins.
+//! Faults are keyed to requests and segment numbers, never to chance, list position or wall clock. When several
+//! meet one request they compose in this order, whatever their order in the file:
+//! which version of the playlist is told (`stale`, `behind`), what it says (`drop`, `repeat`, `swap`, `same_as`,
+//! `gap`, `discontinuity`, `extinf`, `target_duration`, `empty`, `endlist`, `jump`, then `text` or `file` in place
+//! of all that), the media (`media`), the answer (`redirect`, `status`, `body`), its coding (`gzip`, `twice`), its
+//! headers (`content_type`, `cors`, `headers`), how much is sent (`truncate`), when (`delay`, `delay_body`, `stall`,
+//! `throttle`), and last how the transfer ends (`hang`, then `reset`). Where two faults set the same thing the
+//! later one in the file wins; `delay`s add up.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::notation::{Counts, Moment, Part, Span, Target};
+use crate::notation::{Moment, Nth, Part, Rate, Span, Target, WaitAt};
 
 /// One `[[fault]]` of a scenario. A fault does at least one thing; what it leaves out stays as it is.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -16,39 +21,122 @@ use crate::notation::{Counts, Moment, Part, Span, Target};
 pub struct Fault {
     /// What it touches.
     pub on: Target,
-    /// Which GET for the resource, counted from 1 per resource; all if absent.
-    pub nth: Option<Counts>,
+    /// Only that variant of a Multivariant Playlist, counted from 0; all if absent.
+    pub variant: Option<u8>,
+    /// Which GET for the resource, counted from 1 per resource; all if absent. For what changes the text of the
+    /// playlist, GETs of the playlist are counted, whatever `on` says.
+    pub nth: Option<Nth>,
     /// From which moment on; always if absent.
     pub from: Option<Moment>,
     /// Up to which moment; for ever if absent.
     pub until: Option<Moment>,
+    /// For so long after it first met a request; for ever if absent.
+    #[serde(rename = "for")]
+    pub lasting: Option<Span>,
+    /// No player is to meet it, as with a request that should not be made: it need not fire.
+    #[serde(default)]
+    pub never: bool,
 
-    /// Answer with this status and an empty body.
+    // The answer.
+    /// Answer with this status and a short text.
     pub status: Option<u16>,
+    /// Headers to set, in place of what would be sent under these names; an empty value removes one.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The Content-Type.
+    pub content_type: Option<String>,
+    /// Answer 200 with this body in place of the right one (a soft 404).
+    pub body: Option<String>,
+    /// Answer 302: to the same path, to another folder, or to the second host.
+    pub redirect: Option<Redirect>,
+    /// What is wrong with the CORS headers.
+    pub cors: Option<Cors>,
+    /// What a Range request gets.
+    pub range: Option<RangeAnswer>,
+
+    // The transfer.
     /// Wait before the response headers.
     pub delay: Option<Span>,
+    /// Wait between the response headers and the body.
+    pub delay_body: Option<Span>,
+    /// Wait in the middle of the body: `2s at 50%`.
+    pub stall: Option<WaitAt>,
+    /// Send the body no faster than this: `400 kbit/s` of stream time.
+    pub throttle: Option<Rate>,
     /// Send only this part of the body and end the response.
     pub truncate: Option<Part>,
-    /// What Content-Length says of a truncated body.
+    /// What Content-Length says.
     pub content_length: Option<ContentLength>,
+    /// Send in chunked encoding, without Content-Length.
+    #[serde(default)]
+    pub chunked: bool,
     /// Send the headers and this part of the body, then nothing more, without closing.
     pub hang: Option<Part>,
     /// Send the headers and this part of the body, then reset the connection.
     pub reset: Option<Part>,
+    /// `reset` or `hang` before the response headers. Browsers then repeat the request by themselves on a connection
+    /// that was used before, so earlier answers close theirs.
+    pub before: Option<Before>,
+    /// No connection is accepted, and those that are open are closed.
+    #[serde(default)]
+    pub refuse: bool,
+    /// Send the body in gzip coding.
+    #[serde(default)]
+    pub gzip: bool,
+    /// Send the body twice, with the Content-Length of one.
+    #[serde(default)]
+    pub twice: bool,
+
+    // The media.
+    /// Edit the boxes or samples of a segment or an init.
+    pub media: Option<String>,
+
+    // The playlist as a whole.
     /// Repeat the playlist that was delivered last before this fault began.
     #[serde(default)]
     pub stale: bool,
-    /// Mark the segments with EXT-X-GAP; a request for one is answered 404.
+    /// Tell the playlist as it was so many segments ago, as another cache would.
+    pub behind: Option<u64>,
+    /// List no segment.
     #[serde(default)]
-    pub gap: bool,
+    pub empty: bool,
+    /// What EXT-X-TARGETDURATION says, seconds.
+    pub target_duration: Option<u32>,
     /// The playlist that first lists `from`'s segment is the last version and carries EXT-X-ENDLIST.
     #[serde(default)]
     pub endlist: bool,
     /// After `from`'s segment this many segments are published at once.
     pub jump: Option<u64>,
+    /// Nothing is published for so long before `from`'s segment.
+    pub pause: Option<Span>,
+    /// This text in place of the playlist's own.
+    pub text: Option<String>,
+    /// The text of this file, beside the scenario's, in place of the playlist's own.
+    pub file: Option<String>,
+
+    // Entries of the playlist.
+    /// Mark the segments with EXT-X-GAP; a request for one is answered 404.
+    #[serde(default)]
+    pub gap: bool,
+    /// Leave the segments out of the playlist; those after them then seem to have lower numbers.
+    #[serde(default)]
+    pub drop: bool,
+    /// List the segments twice.
+    #[serde(default)]
+    pub repeat: bool,
+    /// List the segments in reverse order.
+    #[serde(default)]
+    pub swap: bool,
+    /// List another segment's URI in their place, as a slate: `segment 104`.
+    pub same_as: Option<Target>,
+    /// Put EXT-X-DISCONTINUITY before each of the segments.
+    #[serde(default)]
+    pub discontinuity: bool,
+    /// What EXTINF says.
+    pub extinf: Option<Span>,
 }
 
-/// What Content-Length says of a body that is cut.
+/// What Content-Length says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ContentLength {
@@ -56,37 +144,164 @@ pub enum ContentLength {
     True,
     /// The length of the whole body: the connection closes before it is reached.
     Lying,
+    /// Nothing: the body ends with the connection.
+    None,
 }
 
+/// Where a redirect leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// The same path with another query.
+    Same,
+    /// The same name in another folder; what a redirected playlist lists is found there only.
+    Folder,
+    /// The same path on the second host; what a redirected playlist lists is found there only.
+    Host,
+}
+
+/// What is wrong with the CORS headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cors {
+    /// No Access-Control-Allow-Origin.
+    Missing,
+    /// Access-Control-Allow-Origin twice, as when two servers add it.
+    Duplicated,
+    /// `Access-Control-Allow-Origin: null`.
+    Null,
+    /// The preflight of a request that needs one is refused.
+    Preflight,
+}
+
+/// What a Range request gets in place of the right 206.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RangeAnswer {
+    /// 200 with the whole file.
+    Ignored,
+    /// 206 with the bytes that follow the range.
+    Shifted,
+}
+
+/// Where in a response something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Before {
+    Headers,
+}
+
+/// Every kind of fault, as its key is called.
+pub const KINDS: &[&str] = &[
+    "stale",
+    "behind",
+    "empty",
+    "target_duration",
+    "endlist",
+    "jump",
+    "pause",
+    "text",
+    "gap",
+    "drop",
+    "repeat",
+    "swap",
+    "same_as",
+    "discontinuity",
+    "extinf",
+    "media",
+    "redirect",
+    "status",
+    "body",
+    "gzip",
+    "twice",
+    "content_type",
+    "cors",
+    "headers",
+    "range",
+    "truncate",
+    "chunked",
+    "delay",
+    "delay_body",
+    "stall",
+    "throttle",
+    "hang",
+    "reset",
+    "refuse",
+];
+
 impl Fault {
-    /// Changes the text of the playlist rather than the fate of a transfer.
+    /// What it does, by the names in [`KINDS`].
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let does = |name: &str| match name {
+            "stale" => self.stale,
+            "behind" => self.behind.is_some(),
+            "empty" => self.empty,
+            "target_duration" => self.target_duration.is_some(),
+            "endlist" => self.endlist,
+            "jump" => self.jump.is_some(),
+            "pause" => self.pause.is_some(),
+            "text" => self.text.is_some() || self.file.is_some(),
+            "gap" => self.gap,
+            "drop" => self.drop,
+            "repeat" => self.repeat,
+            "swap" => self.swap,
+            "same_as" => self.same_as.is_some(),
+            "discontinuity" => self.discontinuity,
+            "extinf" => self.extinf.is_some(),
+            "media" => self.media.is_some(),
+            "redirect" => self.redirect.is_some(),
+            "status" => self.status.is_some(),
+            "body" => self.body.is_some(),
+            "gzip" => self.gzip,
+            "twice" => self.twice,
+            "content_type" => self.content_type.is_some(),
+            "cors" => self.cors.is_some(),
+            "headers" => !self.headers.is_empty(),
+            "range" => self.range.is_some(),
+            "truncate" => self.truncate.is_some(),
+            "chunked" => self.chunked || self.content_length == Some(ContentLength::None),
+            "delay" => self.delay.is_some(),
+            "delay_body" => self.delay_body.is_some(),
+            "stall" => self.stall.is_some(),
+            "throttle" => self.throttle.is_some(),
+            "hang" => self.hang.is_some(),
+            "reset" => self.reset.is_some(),
+            "refuse" => self.refuse,
+            other => unreachable!("{other} is no kind of fault"),
+        };
+        KINDS.iter().copied().filter(|name| does(name)).collect()
+    }
+
+    /// Changes what the playlist says, rather than the fate of a transfer.
     pub fn edits_playlist(&self) -> bool {
-        self.stale || self.gap || self.endlist || self.jump.is_some()
+        let whole = self.stale
+            || self.behind.is_some()
+            || self.empty
+            || self.target_duration.is_some()
+            || self.endlist
+            || self.jump.is_some()
+            || self.pause.is_some()
+            || self.replaces_playlist();
+        whole || self.edits_entries()
     }
 
-    /// Whether it does anything at all.
-    pub fn acts(&self) -> bool {
-        self.edits_playlist()
-            || self.status.is_some()
-            || self.delay.is_some()
-            || self.truncate.is_some()
-            || self.hang.is_some()
-            || self.reset.is_some()
+    /// Changes what the playlist says of single segments.
+    pub fn edits_entries(&self) -> bool {
+        self.gap
+            || self.drop
+            || self.repeat
+            || self.swap
+            || self.same_as.is_some()
+            || self.discontinuity
+            || self.extinf.is_some()
     }
 
-    /// The name of its (first) kind, for reports and coverage.
-    pub fn kind(&self) -> &'static str {
-        let kinds = [
-            (self.stale, "stale"),
-            (self.jump.is_some(), "jump"),
-            (self.gap, "gap"),
-            (self.endlist, "endlist"),
-            (self.status.is_some(), "status"),
-            (self.truncate.is_some(), "truncate"),
-            (self.hang.is_some(), "hang"),
-            (self.reset.is_some(), "reset"),
-            (self.delay.is_some(), "delay"),
-        ];
-        kinds.iter().find(|(is, _)| *is).map_or("nothing", |(_, name)| name)
+    pub fn replaces_playlist(&self) -> bool {
+        self.text.is_some() || self.file.is_some()
+    }
+
+    /// Changes when the stream is published.
+    pub fn moves_publication(&self) -> bool {
+        self.endlist || self.jump.is_some() || self.pause.is_some()
     }
 }

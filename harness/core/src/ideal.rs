@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::exchange::{Reply, Step};
-use crate::origin::{Origin, PLAYLIST_PATH};
-use crate::trace::{Content, Resource};
+use crate::exchange::{Ask, Bases, Host, Reply, Step};
+use crate::hls;
+use crate::origin::{MULTIVARIANT_PATH, Origin, PLAYLIST_PATH};
+use crate::trace::{Content, Listing, Resource};
 
 /// What the ideal player reaches; stream milliseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Ideal {
     pub start_ms: f64,
     /// Longest stall after that.
     pub stall_ms: f64,
+    /// The furthest that it is ever behind the camera.
+    pub latency_ms: f64,
     /// The last frame of the last segment within the horizon has been shown.
     pub finish_ms: f64,
     /// When each segment could first be had.
@@ -30,10 +33,13 @@ pub struct Ideal {
 
 /// Plays the stream up to segment `until`, or, where it ends by itself, for `horizon_ms`.
 pub fn ideal(origin: &Origin, until: Option<u64>, horizon_ms: f64) -> Ideal {
+    let mut origin = origin.clone();
+    origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
     let mut player = Player {
-        origin: origin.clone(),
         td_ms: origin.timeline.target_duration_ms,
-        init_ms: f64::INFINITY,
+        refusals: origin.refusals(),
+        origin,
+        inits_ms: BTreeMap::new(),
         start_msn: None,
         ready_ms: BTreeMap::new(),
         never: BTreeSet::new(),
@@ -45,20 +51,51 @@ pub fn ideal(origin: &Origin, until: Option<u64>, horizon_ms: f64) -> Ideal {
 struct Player {
     origin: Origin,
     td_ms: f64,
-    init_ms: f64,
+    refusals: Vec<std::ops::Range<f64>>,
+    /// URI of an init -> when it could be had.
+    inits_ms: BTreeMap<String, f64>,
     start_msn: Option<u64>,
     ready_ms: BTreeMap<u64, f64>,
     never: BTreeSet<u64>,
 }
 
+/// A resource as a playlist names it.
+#[derive(Debug, Clone, PartialEq)]
+struct Locator {
+    host: Host,
+    path: String,
+    range: Option<(u64, u64)>,
+}
+
+impl Locator {
+    fn at(host: Host, path: &str) -> Locator {
+        Locator { host, path: path.to_string(), range: None }
+    }
+
+    /// What a URI means that was found in the answer to this one.
+    fn resolve(&self, bases: &Bases, uri: &str) -> Locator {
+        let host = match uri {
+            _ if uri.starts_with(&bases.second) => Host::Second,
+            _ if uri.starts_with(&bases.first) => Host::First,
+            _ => self.host,
+        };
+        Locator { host, path: hls::resolve(&self.path, uri), range: None }
+    }
+}
+
 impl Player {
     fn follow_playlist(&mut self, until: Option<u64>, horizon_ms: f64) {
         let (mut now, mut last_text) = (0.0, String::new());
+        if self.origin.entry_path() == MULTIVARIANT_PATH {
+            let entry = Locator::at(Host::First, MULTIVARIANT_PATH);
+            now = self.fetch(now, &entry).unwrap_or(0.0);
+        }
+        let playlist = Locator::at(Host::First, PLAYLIST_PATH);
         for _ in 0..RELOADS_MAX {
-            let reply = self.origin.handle(now, PLAYLIST_PATH);
-            match (good_after_ms(&reply), &reply.content) {
-                (Some(wait), Content::Playlist { text }) => {
-                    self.take(now + wait, text);
+            let (reply, at) = self.get(now, &playlist);
+            match reply.as_ref().map(|reply| (good_after_ms(reply), &reply.content)) {
+                Some((Some(wait), Content::Playlist { text, listings })) => {
+                    self.take(now + wait, text, listings, &at);
                     let is_over = text.contains("#EXT-X-ENDLIST")
                         || until.is_some_and(|u| self.ready_ms.contains_key(&u) || self.never.contains(&u));
                     if is_over {
@@ -80,42 +117,52 @@ impl Player {
     }
 
     /// Downloads what is new in a playlist that arrived at `now`.
-    fn take(&mut self, now_ms: f64, text: &str) {
-        let Ok((_, playlist)) = m3u8_rs::parse_media_playlist(text.as_bytes()) else { return };
-        if !self.init_ms.is_finite() {
-            self.init_ms = self.fetch(now_ms, "/live/live.mp4").unwrap_or(f64::INFINITY);
-        }
-        let is_gap = |s: &m3u8_rs::MediaSegment| s.unknown_tags.iter().any(|t| t.tag == "X-GAP");
-        for (i, segment) in playlist.segments.iter().enumerate() {
-            let msn = playlist.media_sequence + i as u64;
+    fn take(&mut self, now_ms: f64, text: &str, listings: &[Listing], from: &Locator) {
+        let bases = self.origin.bases.clone();
+        for listing in listings {
+            let msn = listing.msn;
             if self.ready_ms.contains_key(&msn) || self.never.contains(&msn) {
                 continue;
             }
-            let path = format!("/live/{}", segment.uri);
-            let ready = if is_gap(segment) { None } else { self.fetch(now_ms, &path) };
-            if let Some(at) = ready {
-                self.ready_ms.insert(msn, at);
-            } else {
-                self.never.insert(msn);
+            let init_ms = match self.inits_ms.get(&listing.init) {
+                Some(init_ms) => *init_ms,
+                None => {
+                    let init = Locator { range: listing.init_range, ..from.resolve(&bases, &listing.init) };
+                    let init_ms = self.fetch(now_ms, &init).unwrap_or(f64::INFINITY);
+                    self.inits_ms.insert(listing.init.clone(), init_ms);
+                    init_ms
+                }
+            };
+            let segment = Locator { range: listing.range, ..from.resolve(&bases, &listing.uri) };
+            let ready = if listing.gap { None } else { self.fetch(now_ms, &segment) };
+            match ready {
+                Some(at) if init_ms.is_finite() => {
+                    self.ready_ms.insert(msn, at.max(init_ms));
+                }
+                _ => {
+                    self.never.insert(msn);
+                }
             }
         }
         if self.start_msn.is_none() {
-            self.start_msn = Some(start(&playlist, self.td_ms));
+            self.start_msn = start(text, listings, self.td_ms);
         }
     }
 
     /// The earliest moment at which a GET from `now_ms` on has returned the right bytes.
-    fn fetch(&mut self, now_ms: f64, path: &str) -> Option<f64> {
-        let gone_ms = match crate::origin::resource(path) {
-            Resource::Segment { msn, .. } => self.origin.timeline.gone_ms(msn),
-            _ => now_ms + INIT_PATIENCE_TD * self.td_ms,
-        };
+    fn fetch(&mut self, now_ms: f64, what: &Locator) -> Option<f64> {
+        let patience_ms = now_ms + PATIENCE_TD * self.td_ms;
         let mut at = now_ms;
         let mut best: Option<f64> = None;
-        while at < gone_ms && at < now_ms + INIT_PATIENCE_TD * self.td_ms {
+        let mut gone_ms = patience_ms;
+        while at < gone_ms && at < patience_ms {
             for _ in 0..ATTEMPTS_AT_ONCE {
-                let done = good_after_ms(&self.origin.handle(at, path)).map(|wait| at + wait);
-                if let Some(done) = done {
+                let (reply, _) = self.get(at, what);
+                let Some(reply) = reply else { break };
+                if let Resource::Segment { msn, .. } = reply.resource {
+                    gone_ms = self.origin.timeline.gone_ms(msn);
+                }
+                if let Some(done) = good_after_ms(&reply).map(|wait| at + wait) {
                     best = Some(best.map_or(done, |best| best.min(done)));
                     if done == at {
                         return best;
@@ -130,19 +177,40 @@ impl Player {
         best
     }
 
+    /// The answer after all redirects, and from where it came; none while connections are refused.
+    fn get(&mut self, at_ms: f64, what: &Locator) -> (Option<Reply>, Locator) {
+        let mut from = what.clone();
+        if self.refusals.iter().any(|span| span.contains(&at_ms)) {
+            return (None, from);
+        }
+        for _ in 0..REDIRECTS_MAX {
+            // The last byte is part of a Range header's range.
+            let range = from.range.map(|(first, end)| format!("bytes={first}-{}", end.saturating_sub(1)));
+            let ask = Ask { path: &from.path, host: from.host, range: range.as_deref(), ..Ask::default() };
+            let reply = self.origin.handle(at_ms, ask);
+            let Some(location) = reply.header("location").map(str::to_string) else {
+                return (Some(reply), from);
+            };
+            from = Locator { range: from.range, ..from.resolve(&self.origin.bases, &location) };
+        }
+        (None, from)
+    }
+
     fn play(self) -> Ideal {
         let start = self.start_msn.unwrap_or_default();
         let mut playable = self.ready_ms.range(start..).peekable();
-        let start_ms = playable.peek().map_or(f64::INFINITY, |(_, ready)| ready.max(self.init_ms));
-        let (mut clock, mut stall_ms) = (start_ms, 0f64);
+        let start_ms = playable.peek().map_or(f64::INFINITY, |(_, ready)| **ready);
+        let (mut clock, mut stall_ms, mut latency_ms) = (start_ms, 0f64, 0f64);
         for (msn, ready) in playable {
             stall_ms = stall_ms.max(ready - clock);
+            latency_ms = latency_ms.max(clock.max(*ready) - self.origin.timeline.began_ms(*msn));
             clock = clock.max(*ready) + self.origin.timeline.duration_ms(*msn);
         }
         Ideal {
             start_msn: self.start_msn,
             start_ms,
             stall_ms,
+            latency_ms,
             finish_ms: clock,
             ready_ms: self.ready_ms,
             never: self.never,
@@ -150,31 +218,44 @@ impl Player {
     }
 }
 
-/// RFC 8216, 6.3.3: not less than three target durations from the end.
-fn start(playlist: &m3u8_rs::MediaPlaylist, td_ms: f64) -> u64 {
+/// RFC 8216, 6.3.3: not less than three target durations from the end. Durations are those that the text says.
+fn start(text: &str, listings: &[Listing], td_ms: f64) -> Option<u64> {
+    let is_over = text.contains("#EXT-X-ENDLIST");
+    let said: Vec<f64> = text
+        .lines()
+        .filter_map(|line| line.trim_end().strip_prefix("#EXTINF:")?.split(',').next()?.parse::<f64>().ok())
+        .collect();
     let mut from_end_ms = 0.0;
-    for (i, segment) in playlist.segments.iter().enumerate().rev() {
-        from_end_ms += f64::from(segment.duration) * 1000.0;
-        if from_end_ms >= 3.0 * td_ms {
-            return playlist.media_sequence + i as u64;
+    for (listing, duration_s) in listings.iter().zip(said).rev() {
+        from_end_ms += duration_s * 1000.0;
+        if from_end_ms >= 3.0 * td_ms && !is_over {
+            return Some(listing.msn);
         }
     }
-    playlist.media_sequence
+    listings.first().map(|listing| listing.msn)
 }
 
 /// How long after the request the whole, right body has arrived; `None` if it never does.
 fn good_after_ms(reply: &Reply) -> Option<f64> {
-    if reply.status != 200 || reply.content == Content::Nothing {
+    let is_right = matches!(reply.status, 200..=299) && reply.content != Content::Nothing;
+    let is_spoiled = matches!(&reply.content, Content::Segment(facts) if facts.is_spoiled);
+    let is_readable = reply.headers.iter().filter(|(name, _)| name == "access-control-allow-origin");
+    if !is_right || is_spoiled || is_readable.map(|(_, value)| value.as_str()).ne(["*"]) {
         return None;
     }
-    let mut wait_ms = 0.0;
-    let mut sent = 0;
+    let (mut wait_ms, mut sent, mut bits_per_s) = (0.0, 0, f64::INFINITY);
     for step in &reply.steps {
         match step {
             Step::Wait(ms) => wait_ms += ms,
-            Step::Head | Step::Throttle(_) => {}
-            Step::BodyTo(to) => sent = *to,
-            Step::Hang | Step::Reset | Step::Close => return None,
+            Step::Head => {}
+            Step::Throttle(rate) => bits_per_s = *rate,
+            Step::BodyTo(to) => {
+                wait_ms += to.saturating_sub(sent) as f64 * 8.0 / bits_per_s * 1000.0;
+                sent = *to;
+            }
+            Step::Hang | Step::Reset => return None,
+            // Complete all the same if nothing is missing.
+            Step::Close => {}
         }
     }
     (sent == reply.body.len()).then_some(wait_ms)
@@ -185,5 +266,6 @@ const RETRY_TD: f64 = 0.1;
 /// More tries at the same moment would find nothing new: `nth` faults of a scenario stay below.
 const ATTEMPTS_AT_ONCE: usize = 16;
 /// How long the ideal player tries for one resource.
-const INIT_PATIENCE_TD: f64 = 60.0;
+const PATIENCE_TD: f64 = 60.0;
+const REDIRECTS_MAX: usize = 5;
 const RELOADS_MAX: usize = 100_000;

@@ -214,13 +214,13 @@ pub fn playing_until_ms(trace: &Trace, expect: &Expect) -> f64 {
 fn until_reached_ms(trace: &Trace, expect: &Expect) -> Option<f64> {
     let mut progress = Progress::new(expect);
     let frames = trace.page.iter().filter_map(|e| match e.event {
-        PageEvent::Frame { number, media_time, .. } => Some((e.at_ms, number, media_time)),
+        PageEvent::Frame { run, number, media_time } => Some((e.at_ms, run, number, media_time)),
         _ => None,
     });
     let mut frames = frames.peekable();
     for beat in trace.beats.iter().filter(|b| b.of == Witness::Page) {
-        while let Some((_, number, media_time)) = frames.next_if(|(at, _, _)| *at <= beat.at_ms) {
-            progress.frame(number, media_time);
+        while let Some((_, run, number, media_time)) = frames.next_if(|(at, ..)| *at <= beat.at_ms) {
+            progress.frame(run, number, media_time);
             if progress.is_past_until(media_time) {
                 return Some(beat.at_ms);
             }

@@ -12,6 +12,8 @@ pub mod judge;
 pub mod media;
 pub mod notation;
 pub mod origin;
+pub mod pictures;
+pub mod presentation;
 pub mod report;
 pub mod rules;
 pub mod scenario;

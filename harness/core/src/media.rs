@@ -43,6 +43,9 @@ pub struct SegmentFacts {
     pub duration_s: f64,
     /// Number of video samples.
     pub frames: u32,
+    /// The bytes are not what the encoder made, and no player can make good of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_spoiled: bool,
 }
 
 impl SegmentFacts {
@@ -75,7 +78,8 @@ pub fn tracks(init: &[u8]) -> Result<Vec<Track>, MediaError> {
 /// Reads a media segment in the light of its init segment's tracks.
 pub fn segment_facts(segment: &[u8], tracks: &[Track]) -> Result<SegmentFacts, MediaError> {
     let video = tracks.iter().find(|t| t.is_video).ok_or(MediaError::NoVideo)?;
-    let mut facts = SegmentFacts { mdat: String::new(), start_s: 0.0, duration_s: 0.0, frames: 0 };
+    let mut facts =
+        SegmentFacts { mdat: String::new(), start_s: 0.0, duration_s: 0.0, frames: 0, is_spoiled: false };
     let mut mdat = Digest::new();
     let mut first = true;
     for (kind, range) in boxes(segment) {

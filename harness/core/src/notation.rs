@@ -75,14 +75,39 @@ impl From<Span> for String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Target {
+    /// The Media Playlist.
     Playlist,
+    /// The Multivariant Playlist.
+    Multivariant,
     Init,
-    /// Media Sequence Numbers, both ends included.
+    /// Segments by their numbers, both ends included.
     Segments {
         first: u64,
         last: u64,
     },
     Any,
+}
+
+impl Target {
+    /// Whether it names this segment, alone or among others.
+    pub fn has_segment(self, msn: u64) -> bool {
+        matches!(self, Target::Segments { first, last } if (first..=last).contains(&msn))
+    }
+
+    pub fn first_segment(self) -> Option<u64> {
+        match self {
+            Target::Segments { first, .. } => Some(first),
+            _ => None,
+        }
+    }
+
+    /// How many segments it names whose numbers are below `msn`.
+    pub fn segments_below(self, msn: u64) -> u64 {
+        match self {
+            Target::Segments { first, last } => (last.saturating_add(1)).min(msn).saturating_sub(first),
+            _ => 0,
+        }
+    }
 }
 
 impl TryFrom<String> for Target {
@@ -91,12 +116,13 @@ impl TryFrom<String> for Target {
     fn try_from(text: String) -> Result<Target, String> {
         match text.trim() {
             "playlist" => Ok(Target::Playlist),
+            "multivariant" => Ok(Target::Multivariant),
             "init" => Ok(Target::Init),
             "*" => Ok(Target::Any),
             other => match other.strip_prefix("segment ").and_then(numbers) {
                 Some((first, Some(last))) if first <= last => Ok(Target::Segments { first, last }),
                 _ => Err(format!(
-                    "{text:?} names nothing; write \"playlist\", \"init\", \"segment 105\", \"segment 105..107\" or \"*\""
+                    "{text:?} names nothing; write \"playlist\", \"multivariant\", \"init\", \"segment 105\", \"segment 105..107\" or \"*\""
                 )),
             },
         }
@@ -107,6 +133,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Playlist => f.write_str("playlist"),
+            Target::Multivariant => f.write_str("multivariant"),
             Target::Init => f.write_str("init"),
             Target::Any => f.write_str("*"),
             Target::Segments { first, last } if first == last => write!(f, "segment {first}"),
@@ -160,6 +187,127 @@ impl fmt::Display for Counts {
 impl From<Counts> for String {
     fn from(counts: Counts) -> String {
         counts.to_string()
+    }
+}
+
+/// Which requests, counted from 1: `1`, `2..4`, `3..`, or each so many: `every 4` (4, 8, 12, ...).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Nth {
+    Range(Counts),
+    Every(u64),
+}
+
+impl Nth {
+    pub fn contains(self, n: u64) -> bool {
+        match self {
+            Nth::Range(counts) => counts.contains(n),
+            Nth::Every(step) => n.is_multiple_of(step),
+        }
+    }
+
+    /// The first request that is meant.
+    pub fn first(self) -> u64 {
+        match self {
+            Nth::Range(counts) => counts.first,
+            Nth::Every(step) => step,
+        }
+    }
+}
+
+impl TryFrom<String> for Nth {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Nth, String> {
+        if let Some(step) = text.strip_prefix("every ") {
+            return match step.trim().parse() {
+                Ok(step) if step > 1 => Ok(Nth::Every(step)),
+                _ => Err(format!("{text:?}: `every` wants a number above 1")),
+            };
+        }
+        match Counts::try_from(text.clone()) {
+            Ok(counts) if counts.first > 0 => Ok(Nth::Range(counts)),
+            Ok(_) => Err("`nth` counts from 1".into()),
+            Err(_) => Err(format!(
+                "{text:?} is no choice of requests; write for example \"1\", \"2..4\", \"3..\" or \"every 4\""
+            )),
+        }
+    }
+}
+
+/// A difference of time, forward or back: `+300s`, `-250ms`, `+2td`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Shift {
+    pub is_back: bool,
+    pub by: Span,
+}
+
+impl Shift {
+    /// Milliseconds, below zero if it is back.
+    pub fn ms(self, target_duration_ms: f64) -> f64 {
+        let ms = self.by.ms(target_duration_ms);
+        if self.is_back { -ms } else { ms }
+    }
+}
+
+impl TryFrom<String> for Shift {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Shift, String> {
+        let (is_back, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(rest), _) => (false, rest),
+            (_, Some(rest)) => (true, rest),
+            _ => return Err(format!("{text:?} is no shift; write for example \"+300s\" or \"-250ms\"")),
+        };
+        Ok(Shift { is_back, by: Span::try_from(rest.to_string())? })
+    }
+}
+
+/// Bits per second of stream time: `400 kbit/s`, `1.5 Mbit/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Rate {
+    pub bits_per_s: f64,
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Rate, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no rate; write for example \"400 kbit/s\" or \"1.5 Mbit/s\", from 1 kbit/s to 1000 Mbit/s"
+            )
+        };
+        let (number, unit) = [(" kbit/s", 1e3), (" Mbit/s", 1e6)]
+            .into_iter()
+            .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))
+            .ok_or_else(wrong)?;
+        let bits_per_s = number.trim().parse::<f64>().map_err(|_| wrong())? * unit;
+        if (1e3..=1e9).contains(&bits_per_s) { Ok(Rate { bits_per_s }) } else { Err(wrong()) }
+    }
+}
+
+/// A wait in the middle of a body: `2s at 50%`, `1td at 1000` (bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WaitAt {
+    pub wait: Span,
+    pub at: Part,
+}
+
+impl TryFrom<String> for WaitAt {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<WaitAt, String> {
+        let (wait, at) = text
+            .split_once(" at ")
+            .ok_or_else(|| format!("{text:?} is no wait in a body; write for example \"2s at 50%\""))?;
+        Ok(WaitAt {
+            wait: Span::try_from(wait.trim().to_string())?,
+            at: Part::try_from(at.trim().to_string())?,
+        })
     }
 }
 
@@ -289,6 +437,38 @@ mod tests {
         assert_eq!(read::<Span>("2td").unwrap().ms(2000.0), 4000.0);
         for wrong in ["", "2", "s", "-1s", "2 m", "1.2.3s", "99999td"] {
             assert!(read::<Span>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn which_requests() {
+        let nth = |text: &str, upto: u64| {
+            let nth = read::<Nth>(text).unwrap();
+            (1..=upto).filter(|n| nth.contains(*n)).collect::<Vec<_>>()
+        };
+        assert_eq!(nth("2..3", 9), [2, 3]);
+        assert_eq!(nth("every 4", 9), [4, 8]);
+        for wrong in ["0", "every 1", "every x", "4..2", "always", "every"] {
+            assert!(read::<Nth>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shifts_rates_and_waits() {
+        assert_eq!(read::<Shift>("-250ms").unwrap().ms(2000.0), -250.0);
+        assert_eq!(read::<Shift>("+2td").unwrap().ms(2000.0), 4000.0);
+        assert_eq!(read::<Rate>("400 kbit/s").unwrap().bits_per_s, 400_000.0);
+        assert_eq!(read::<Rate>("1.5 Mbit/s").unwrap().bits_per_s, 1_500_000.0);
+        let wait = read::<WaitAt>("2s at 50%").unwrap();
+        assert_eq!((wait.wait, wait.at.of(9)), (Span::Ms(2000.0), 4));
+        for wrong in ["300s", "+", "+-3s", ""] {
+            assert!(read::<Shift>(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["400", "0 kbit/s", "400 kbps", "-1 Mbit/s", "9999 Mbit/s"] {
+            assert!(read::<Rate>(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["2s", "2s at", "at 50%", "2s at 100%"] {
+            assert!(read::<WaitAt>(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -4,338 +4,386 @@
 //! the shell plays it back. Whatever it decides depends on the scenario, the fixture, the time given and the
 //! requests before, so the same requests at the same times get the same replies.
 
+mod disturb;
+mod media_file;
+mod playlist;
+mod response;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::exchange::{Ask, Framing, Reply, Step};
-use crate::fault::{ContentLength, Fault};
-use crate::hls::{MediaPlaylist, MediaSegment};
-use crate::media::{self, MediaError, SegmentFacts, Track};
-use crate::notation::{Moment, Part, Target};
-use crate::scenario::{Clock, Scenario};
+use crate::exchange::{Ask, Bases, Host, Reply};
+use crate::fault::{Cors, Fault, Redirect};
+use crate::media::{self, SegmentFacts};
+use crate::notation::{Moment, Target};
+use crate::presentation::Presentation;
+use crate::scenario::{Byterange, Clock, Scenario, Uris};
 use crate::timeline::Timeline;
 use crate::trace::{Content, Resource};
-
-/// The media that an origin publishes: one encoder run, cut into segments, played in laps.
-#[derive(Debug, Clone)]
-pub struct Media {
-    pub target_duration_s: u32,
-    pub init: Arc<[u8]>,
-    pub tracks: Vec<Track>,
-    pub segments: Vec<MediaPart>,
-}
-
-/// One segment of the fixture.
-#[derive(Debug, Clone)]
-pub struct MediaPart {
-    pub bytes: Arc<[u8]>,
-    pub duration_s: f64,
-    pub facts: SegmentFacts,
-}
-
-impl Media {
-    /// Reads what the suite has to know of a fixture's bytes; `segments` come with their durations in seconds.
-    pub fn new(
-        target_duration_s: u32,
-        init: Vec<u8>,
-        segments: Vec<(Vec<u8>, f64)>,
-    ) -> Result<Media, MediaError> {
-        let tracks = media::tracks(&init)?;
-        let segments = segments
-            .into_iter()
-            .map(|(bytes, duration_s)| {
-                let facts = media::segment_facts(&bytes, &tracks)?;
-                Ok(MediaPart { bytes: bytes.into(), duration_s, facts })
-            })
-            .collect::<Result<Vec<_>, MediaError>>()?;
-        if segments.is_empty() {
-            return Err(MediaError::Missing("moof"));
-        }
-        Ok(Media { target_duration_s, init: init.into(), tracks, segments })
-    }
-
-    /// One lap's length, seconds: the video's, so that picture and sound stay together over laps.
-    pub fn lap_s(&self) -> f64 {
-        self.segments.iter().map(|s| s.facts.duration_s).sum()
-    }
-}
+use media_file::MediaFile;
+use response::Whole;
+pub use response::headers;
 
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub timeline: Timeline,
+    /// Where its hosts are found; for URIs that say so.
+    pub bases: Bases,
+    /// Milliseconds since 1970 at stream time zero; for EXT-X-PROGRAM-DATE-TIME.
+    pub zero_unix_ms: f64,
+    presentation: Arc<Presentation>,
+    scenario: Arc<Scenario>,
     faults: Vec<Fault>,
-    clock: Clock,
-    media: Arc<Media>,
     attempts: BTreeMap<Resource, u64>,
-    /// The newest segment of any playlist delivered so far.
-    listed_newest: Option<u64>,
-    /// The newest segment of the last playlist delivered that was not stale.
-    fresh_newest: Option<u64>,
+    /// Per fault: when it first met a request.
+    first_met_ms: Vec<Option<f64>>,
+    /// Per variant: the number after the newest segment of any playlist delivered so far.
+    listed_end: Vec<Option<u64>>,
+    /// Per variant: the same of the last playlist delivered that was neither stale nor behind.
+    fresh_end: Vec<Option<u64>>,
+    /// When the last playlist was answered, by the number of the answer; what a token of a signed URI refers to.
+    answered_ms: Vec<f64>,
+    file: Option<MediaFile>,
 }
 
 /// The names under which the origin publishes, as the documented command makes them from KEY = `live`.
 pub const PLAYLIST_PATH: &str = "/live/live.m3u8";
-const INIT_NAME: &str = "live.mp4";
+/// The Multivariant Playlist, as `-master_pl_name` would name it.
+pub const MULTIVARIANT_PATH: &str = "/live/main.m3u8";
 const FOLDER: &str = "/live/";
+/// Where a redirect to another folder leads.
+const OTHER_FOLDER: &str = "/moved/elsewhere/";
+/// With `byterange`, the file that holds init and segments.
+const FILE_NAME: &str = "live.m4s";
 
 /// A publication due within this part of a target duration of a reload moves to that reload (`clock = "reload"`).
 const RELOAD_REACH_TD: f64 = 0.4;
 
 impl Origin {
-    pub fn new(scenario: &Scenario, media: Arc<Media>) -> Origin {
-        let lap_ms = media.segments.iter().map(|s| s.duration_s * 1000.0).collect();
-        let target_duration_ms = f64::from(media.target_duration_s) * 1000.0;
+    pub fn new(scenario: &Scenario, presentation: Arc<Presentation>) -> Origin {
+        let variants = usize::from(presentation.variants());
+        let faults: Vec<Fault> = scenario.faults().cloned().collect();
         Origin {
-            timeline: Timeline::new(scenario, lap_ms, target_duration_ms),
-            faults: scenario.faults().cloned().collect(),
-            clock: scenario.stream.clock,
-            media,
+            timeline: Timeline::new(scenario, presentation.clone()),
+            bases: Bases::default(),
+            zero_unix_ms: DATE_UNIX_MS,
+            scenario: Arc::new(scenario.clone()),
             attempts: BTreeMap::new(),
-            listed_newest: None,
-            fresh_newest: None,
+            first_met_ms: vec![None; faults.len()],
+            listed_end: vec![None; variants],
+            fresh_end: vec![None; variants],
+            answered_ms: Vec::new(),
+            file: (scenario.playlist.byterange != Byterange::None).then(|| MediaFile::new(&presentation)),
+            faults,
+            presentation,
         }
+    }
+
+    /// The path that a player is given.
+    pub fn entry_path(&self) -> &'static str {
+        if self.scenario.is_multivariant() { MULTIVARIANT_PATH } else { PLAYLIST_PATH }
     }
 
     /// Answers a GET that arrives at `now_ms` stream milliseconds.
     pub fn handle<'a>(&mut self, now_ms: f64, ask: impl Into<Ask<'a>>) -> Reply {
         let ask = ask.into();
-        let resource = resource(ask.path);
+        let place = self.place(&ask, now_ms);
+        let resource = place.resource;
         let attempt = self.attempts.entry(resource).or_insert(0);
         *attempt += 1;
         let attempt = *attempt;
-        let newest = self.newest(now_ms, resource);
-        let fired: Vec<usize> = self
-            .faults
-            .iter()
-            .enumerate()
-            .filter(|(_, fault)| self.meets(fault, resource, attempt, newest, now_ms))
-            .map(|(i, _)| i)
-            .collect();
+        let end = self.end(now_ms, resource);
+        let fired = self.fired(resource, attempt, end, now_ms, &ask);
         let whole = match resource {
-            Resource::Playlist => self.playlist(newest, &fired),
-            Resource::Init { .. } => self.init(),
-            Resource::Segment { msn, .. } => self.segment(msn, newest, now_ms),
-            Resource::Unknown => not_found(),
+            _ if !place.is_right => not_found(),
+            Resource::Multivariant => self.multivariant(),
+            Resource::Playlist { variant } => self.playlist(variant, end, now_ms, attempt, &fired, &ask),
+            Resource::Init { .. } | Resource::Segment { .. } if self.is_token_bad(&ask, now_ms) => {
+                Whole::status(403)
+            }
+            Resource::Init { variant, .. } => self.init(variant, &ask, end, &fired),
+            Resource::Segment { variant, msn, .. } => self.segment(variant, msn, end, now_ms, &fired, &ask),
+            Resource::Unknown => self.unknown(&ask, end),
         };
-        self.disturb(whole, resource, attempt, fired)
+        self.disturb(whole, resource, attempt, fired, &ask)
     }
 
     /// Whether a CORS preflight for this resource is granted.
-    pub fn preflight<'a>(&self, _now_ms: f64, _ask: impl Into<Ask<'a>>) -> bool {
-        true
+    pub fn preflight<'a>(&self, now_ms: f64, ask: impl Into<Ask<'a>>) -> bool {
+        let ask = ask.into();
+        let resource = self.place(&ask, now_ms).resource;
+        let attempt = self.attempts.get(&resource).copied().unwrap_or(0) + 1;
+        let end = self.end(now_ms, resource);
+        !(0..self.faults.len()).any(|i| {
+            self.faults[i].cors == Some(Cors::Preflight)
+                && self.meets(i, resource, attempt, end, now_ms, &ask)
+        })
     }
 
     /// When the media hosts take no connection and end those they have, stream milliseconds; in order, none
     /// within another.
-    pub fn refusals(&self) -> Vec<std::ops::Range<f64>> {
-        Vec::new()
+    pub fn refusals(&self) -> Vec<Range<f64>> {
+        let ms = |moment: Option<Moment>| moment.map(|moment| self.timeline.moment_ms(moment));
+        let mut spans: Vec<Range<f64>> = self
+            .faults
+            .iter()
+            .filter(|fault| fault.refuse)
+            .map(|fault| ms(fault.from).unwrap_or(0.0)..ms(fault.until).unwrap_or(f64::INFINITY))
+            .collect();
+        spans.sort_by(|a, b| a.start.total_cmp(&b.start));
+        let mut joined: Vec<Range<f64>> = Vec::new();
+        for span in spans {
+            match joined.last_mut() {
+                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+                _ => joined.push(span),
+            }
+        }
+        joined
     }
 
-    /// The newest segment that this request may know of.
-    fn newest(&self, now_ms: f64, resource: Resource) -> u64 {
-        let reach = match (self.clock, resource) {
-            (Clock::Reload, Resource::Playlist) => RELOAD_REACH_TD * self.timeline.target_duration_ms,
+    /// The number after the newest segment that this request may know of.
+    fn end(&self, now_ms: f64, resource: Resource) -> u64 {
+        let reach_ms = match (self.scenario.stream.clock, resource) {
+            (Clock::Reload, Resource::Playlist { .. }) => RELOAD_REACH_TD * self.timeline.target_duration_ms,
             _ => 0.0,
         };
-        let newest = self.timeline.newest_at(now_ms + reach);
-        self.listed_newest.map_or(newest, |listed| newest.max(listed))
+        let end = self.timeline.end_at(now_ms + reach_ms);
+        self.listed_end.iter().flatten().fold(end, |end, listed| end.max(*listed))
     }
 
-    fn meets(&self, fault: &Fault, resource: Resource, attempt: u64, newest: u64, now_ms: f64) -> bool {
-        // A gap is said by the playlist, too.
-        let touched = touches(fault, resource) || (fault.gap && resource == Resource::Playlist);
+    /// The faults that meet this request, by their index.
+    fn fired(&mut self, resource: Resource, attempt: u64, end: u64, now_ms: f64, ask: &Ask) -> Vec<usize> {
+        let met: Vec<usize> =
+            (0..self.faults.len()).filter(|i| self.meets(*i, resource, attempt, end, now_ms, ask)).collect();
+        for i in &met {
+            self.first_met_ms[*i].get_or_insert(now_ms);
+        }
+        met
+    }
+
+    fn meets(&self, i: usize, resource: Resource, attempt: u64, end: u64, now_ms: f64, ask: &Ask) -> bool {
+        let fault = &self.faults[i];
         let reached = |moment: Moment| match moment {
-            Moment::Published(msn) => newest >= msn,
+            Moment::Published(msn) => end > msn,
             Moment::At(_) => now_ms >= self.timeline.moment_ms(moment),
         };
-        touched
+        let is_over = fault.lasting.zip(self.first_met_ms[i]).is_some_and(|(lasting, first_met_ms)| {
+            now_ms >= first_met_ms + lasting.ms(self.timeline.target_duration_ms)
+        });
+        touches(fault, resource)
+            && self.is_seen(fault, resource, end)
+            && fault.variant.is_none_or(|variant| resource.variant().is_none_or(|v| v == variant))
             && fault.nth.is_none_or(|nth| nth.contains(attempt))
             && fault.from.is_none_or(reached)
             && !fault.until.is_some_and(reached)
+            && !is_over
+            && !self.has_followed(fault, ask)
     }
 
-    fn playlist(&mut self, newest: u64, fired: &[usize]) -> Whole {
-        let is_stale = fired.iter().any(|i| self.faults[*i].stale);
-        let newest = match (is_stale, self.fresh_newest) {
-            (true, Some(old)) => old,
-            _ => newest,
-        };
-        let answered = !fired.iter().any(|i| self.faults[*i].status.is_some());
-        if answered && !is_stale {
-            self.fresh_newest = Some(newest);
+    /// What changes single entries is said by a playlist that lists them, or would.
+    fn is_seen(&self, fault: &Fault, resource: Resource, end: u64) -> bool {
+        let Target::Segments { first, last } = fault.on else { return true };
+        if !fault.edits_entries() || !resource.is_playlist() {
+            return true;
         }
-        if answered {
-            self.listed_newest = self.listed_newest.max(Some(newest));
-        }
-        let first = self.timeline.first_listed(newest);
-        let entry = |msn| MediaSegment {
-            uri: format!("live{msn}.m4s"),
-            duration_s: self.timeline.duration_ms(msn) / 1000.0,
-            gap: self.is_gap(msn),
-        };
-        let text = MediaPlaylist {
-            target_duration_s: self.media.target_duration_s,
-            media_sequence: first,
-            map_uri: INIT_NAME.to_string(),
-            segments: (first..=newest).map(entry).collect(),
-            ended: self.timeline.last_msn == Some(newest),
-        }
-        .render();
-        Whole {
-            status: 200,
-            content_type: "application/vnd.apple.mpegurl",
-            body: text.as_bytes().into(),
-            content: Content::Playlist { text },
+        first < end && last >= self.timeline.first_listed(end)
+    }
+
+    /// The request has followed this fault's redirect: another one would send it in circles.
+    fn has_followed(&self, fault: &Fault, ask: &Ask) -> bool {
+        match fault.redirect {
+            None => false,
+            Some(Redirect::Folder) => ask.path.starts_with(OTHER_FOLDER),
+            Some(Redirect::Host) => ask.host == Host::Second,
+            Some(Redirect::Same) => ask.path.contains(REDIRECTED),
         }
     }
 
-    fn init(&self) -> Whole {
+    /// What a request is for.
+    fn place(&self, ask: &Ask, now_ms: f64) -> Place {
+        let (path, _) = ask.path.split_once('?').unwrap_or((ask.path, ""));
+        let wrong = Place { resource: Resource::Unknown, is_right: true };
+        let Some((folder, name)) =
+            [FOLDER, OTHER_FOLDER].into_iter().find_map(|folder| Some((folder, path.strip_prefix(folder)?)))
+        else {
+            return wrong;
+        };
+        let end = self.end(now_ms, Resource::Unknown);
+        let resource = self.name(name, ask, end);
+        // What a playlist lists that is redirected as a whole is found where the redirect leads, and nowhere else.
+        let moved = |to: Redirect| {
+            self.faults.iter().any(|f| {
+                f.redirect == Some(to) && f.on == Target::Playlist && f.nth.is_none() && f.from.is_none()
+            })
+        };
+        let is_list = matches!(resource, Resource::Playlist { .. } | Resource::Multivariant);
+        let folder_wanted = if moved(Redirect::Folder) { OTHER_FOLDER } else { FOLDER };
+        let host_wanted = match resource {
+            _ if moved(Redirect::Host) => Host::Second,
+            Resource::Segment { variant, msn, .. } => self.presentation.segment(variant, msn).host,
+            _ => ask.host,
+        };
+        // The ideal player, without hosts, asks where it is.
+        let is_host_right = self.bases == Bases::default() || host_wanted == ask.host;
+        let redirected = |to: Redirect| self.faults.iter().any(|f| f.redirect == Some(to));
+        let is_right = is_list
+            || ((folder == folder_wanted || (folder == OTHER_FOLDER && redirected(Redirect::Folder)))
+                && (is_host_right || (ask.host == Host::Second && redirected(Redirect::Host))));
+        Place { resource, is_right }
+    }
+
+    fn name(&self, name: &str, ask: &Ask, end: u64) -> Resource {
+        if name == "main.m3u8" {
+            return if self.scenario.is_multivariant() { Resource::Multivariant } else { Resource::Unknown };
+        }
+        for variant in 0..self.presentation.variants() {
+            if name == playlist_name(variant) {
+                return Resource::Playlist { variant };
+            }
+        }
+        if self.file.is_some() {
+            return self.in_file(name, ask, end);
+        }
+        if let Some((variant, run, _)) = self.presentation.find_init(name, end) {
+            return Resource::Init { variant, run };
+        }
+        match self.presentation.find(name, end) {
+            Some((variant, msn)) => {
+                Resource::Segment { variant, run: self.presentation.segment(variant, msn).run, msn }
+            }
+            None => Resource::Unknown,
+        }
+    }
+
+    fn init(&self, variant: u8, ask: &Ask, end: u64, fired: &[usize]) -> Whole {
+        if self.file.is_some() {
+            return self.part_of_file(ask, end, Resource::Init { variant, run: 1 }, fired);
+        }
+        let name = ask.path.split('?').next().unwrap_or("").rsplit('/').next().unwrap_or("");
+        let Some((_, _, bytes)) = self.presentation.find_init(name, end) else { return not_found() };
+        let bytes = self.edited(bytes, &[], fired).unwrap_or_else(|| bytes.clone());
         Whole {
             status: 200,
             content_type: "video/mp4",
-            body: self.media.init.clone(),
-            content: Content::Init { digest: media::digest(moov(&self.media.init)) },
+            content: Content::Init { digest: media::digest(moov(&bytes)) },
+            body: bytes,
+            headers: Vec::new(),
         }
     }
 
-    fn segment(&self, msn: u64, newest: u64, now_ms: f64) -> Whole {
-        let published = msn >= self.timeline.media_sequence && msn <= newest;
-        if !published || self.is_gap(msn) || now_ms >= self.timeline.gone_ms(msn) {
+    fn segment(&self, variant: u8, msn: u64, end: u64, now_ms: f64, fired: &[usize], ask: &Ask) -> Whole {
+        let is_published = msn >= self.timeline.media_sequence && msn < end;
+        if !is_published || self.is_gap(msn) || now_ms >= self.timeline.gone_ms(msn) {
             return not_found();
         }
-        let index = msn - self.timeline.media_sequence;
-        let laps = index / self.media.segments.len() as u64;
-        let part = &self.media.segments[index as usize % self.media.segments.len()];
-        let (mut body, mut facts) = (part.bytes.clone(), part.facts.clone());
-        if laps > 0 {
-            let offset_s = laps as f64 * self.media.lap_s();
+        if self.file.is_some() {
+            let run = self.presentation.segment(variant, msn).run;
+            return self.part_of_file(ask, end, Resource::Segment { variant, run, msn }, fired);
+        }
+        let (body, facts) = self.media(variant, msn, fired);
+        Whole {
+            status: 200,
+            content_type: "video/iso.segment",
+            body,
+            content: Content::Segment(facts),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A segment's bytes as they are served, and what they hold.
+    fn media(&self, variant: u8, msn: u64, fired: &[usize]) -> (Arc<[u8]>, SegmentFacts) {
+        let segment = self.presentation.segment(variant, msn);
+        let (mut body, mut facts) = (segment.part.bytes.clone(), segment.part.facts.clone());
+        if segment.offset_s != 0.0 {
             let mut shifted = body.to_vec();
-            if media::shift_tfdt(&mut shifted, &self.media.tracks, offset_s).is_ok() {
+            if media::shift_tfdt(&mut shifted, segment.tracks, segment.offset_s).is_ok() {
                 body = shifted.into();
-                facts.start_s += offset_s;
+                facts.start_s += segment.offset_s;
             }
         }
-        Whole { status: 200, content_type: "video/iso.segment", body, content: Content::Segment(facts) }
+        match self.edited(&body, segment.tracks, fired) {
+            Some(edited) => (edited, facts),
+            None => (body, facts),
+        }
+    }
+
+    /// The bytes with the media edits of the faults that have met the request.
+    fn edited(&self, bytes: &[u8], tracks: &[media::Track], fired: &[usize]) -> Option<Arc<[u8]>> {
+        let _ = (bytes, tracks, fired);
+        None
+    }
+
+    fn unknown(&self, ask: &Ask, end: u64) -> Whole {
+        let path = ask.path.split('?').next().unwrap_or("");
+        let is_file = self.file.is_some() && path.strip_prefix(FOLDER) == Some(FILE_NAME);
+        if is_file { self.part_of_file(ask, end, Resource::Unknown, &[]) } else { not_found() }
     }
 
     fn is_gap(&self, msn: u64) -> bool {
-        self.faults.iter().any(|f| {
-            f.gap && matches!(f.on, Target::Segments { first, last } if (first..=last).contains(&msn))
-        })
+        self.faults.iter().any(|f| f.gap && f.on.has_segment(msn))
     }
 
-    /// Applies the faults that touch the transfer, in the order that [`crate::fault`] documents.
-    fn disturb(&self, mut whole: Whole, resource: Resource, attempt: u64, fired: Vec<usize>) -> Reply {
-        // A gap that the playlist says leaves the playlist's own transfer alone.
-        let faults = || fired.iter().map(|i| &self.faults[*i]).filter(|fault| touches(fault, resource));
-        if let Some(status) = faults().filter_map(|f| f.status).next_back() {
-            whole = Whole::status(status);
+    /// A signed URI answers for a while only, and only with a token that was once given out.
+    fn is_token_bad(&self, ask: &Ask, now_ms: f64) -> bool {
+        if self.scenario.playlist.uris != Uris::Signed {
+            return false;
         }
-        let length = whole.body.len();
-        let part = |get: fn(&Fault) -> Option<Part>, of: usize| {
-            faults().filter_map(get).next_back().map(|p| p.of(of))
-        };
-        let cut = part(|f| f.truncate, length);
-        // What a hang or a reset leaves of a body that is cut is a part of what was left.
-        let left = cut.unwrap_or(length);
-        let is_lying = faults().filter_map(|f| f.content_length).next_back() == Some(ContentLength::Lying);
-        let td = self.timeline.target_duration_ms;
-        let wait_ms: f64 = faults().filter_map(|f| f.delay).map(|delay| delay.ms(td)).sum();
-
-        let mut steps = Vec::new();
-        if wait_ms > 0.0 {
-            steps.push(Step::Wait(wait_ms));
-        }
-        steps.push(Step::Head);
-        match (part(|f| f.reset, left), part(|f| f.hang, left), cut) {
-            (Some(at), _, _) => steps.extend([Step::BodyTo(at), Step::Reset]),
-            (_, Some(at), _) => steps.extend([Step::BodyTo(at), Step::Hang]),
-            (_, _, Some(at)) if is_lying => steps.extend([Step::BodyTo(at), Step::Close]),
-            (_, _, Some(at)) => steps.push(Step::BodyTo(at)),
-            _ => steps.push(Step::BodyTo(length)),
-        }
-        let content_length = if is_lying { length } else { left };
-        Reply {
-            resource,
-            attempt,
-            status: whole.status,
-            headers: headers(whole.content_type),
-            framing: framing(whole.status, content_length),
-            body: whole.body,
-            content: whole.content,
-            steps,
-            fired,
-        }
+        let issued_ms = token(ask.path).and_then(|answer| self.answered_ms.get(answer).copied());
+        let expires_ms = self
+            .scenario
+            .playlist
+            .expires
+            .map_or(f64::INFINITY, |expires| expires.ms(self.timeline.target_duration_ms));
+        issued_ms.is_none_or(|issued_ms| now_ms > issued_ms + expires_ms)
     }
 }
 
-/// The headers of every reply: another origin may read it, and nobody keeps it.
-pub fn headers(content_type: &str) -> Vec<(String, String)> {
-    [("content-type", content_type), ("access-control-allow-origin", "*"), ("cache-control", "no-store")]
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .to_vec()
+/// What a request is for, and whether it came to the right folder and host for it.
+struct Place {
+    resource: Resource,
+    is_right: bool,
 }
 
-fn framing(status: u16, content_length: usize) -> Framing {
-    match status {
-        204 | 304 => Framing::Bodiless,
-        _ => Framing::Length(content_length),
-    }
+/// The number of the answer that a signed URI came with.
+fn token(path: &str) -> Option<usize> {
+    let (_, query) = path.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("token="))?.parse().ok()
 }
 
 /// Whether the fault is about this resource.
 fn touches(fault: &Fault, resource: Resource) -> bool {
+    let is_playlist = resource.is_playlist();
     match (fault.on, resource) {
-        (Target::Any, Resource::Playlist | Resource::Init { .. } | Resource::Segment { .. }) => true,
-        (Target::Playlist, Resource::Playlist) | (Target::Init, Resource::Init { .. }) => true,
-        (Target::Segments { first, last }, Resource::Segment { msn, .. }) => (first..=last).contains(&msn),
+        // They change when the stream is published, and meet the playlists that tell of it.
+        _ if fault.moves_publication() => is_playlist,
+        (Target::Any, Resource::Unknown) => false,
+        (Target::Any, _) => true,
+        (Target::Playlist, _) => is_playlist,
+        (Target::Multivariant, Resource::Multivariant) | (Target::Init, Resource::Init { .. }) => true,
+        (Target::Segments { .. }, Resource::Playlist { .. }) => fault.edits_entries(),
+        // A gap is said by the playlist; a request for it gets its 404, and the fault has met it.
+        (Target::Segments { .. }, Resource::Segment { msn, .. }) => {
+            fault.on.has_segment(msn) && (fault.gap || !fault.edits_entries())
+        }
         _ => false,
     }
 }
 
-/// A reply before any fault touches its transfer.
-struct Whole {
-    status: u16,
-    content_type: &'static str,
-    body: Arc<[u8]>,
-    content: Content,
-}
-
-impl Whole {
-    /// A status with a short body, as servers send it.
-    fn status(status: u16) -> Whole {
-        Whole {
-            status,
-            content_type: "text/plain",
-            body: format!("status {status}\n").into_bytes().into(),
-            content: Content::Nothing,
-        }
-    }
+fn playlist_name(variant: u8) -> String {
+    if variant == 0 { "live.m3u8".into() } else { format!("v{variant}.m3u8") }
 }
 
 fn not_found() -> Whole {
     Whole::status(404)
 }
 
-/// What a request path names; a query is ignored.
-pub fn resource(path: &str) -> Resource {
-    let path = path.split('?').next().unwrap_or("");
-    let Some(name) = path.strip_prefix(FOLDER) else { return Resource::Unknown };
-    if path == PLAYLIST_PATH {
-        return Resource::Playlist;
-    }
-    if name == INIT_NAME {
-        return Resource::Init { run: 1 };
-    }
-    let number = name.strip_prefix("live").and_then(|rest| rest.strip_suffix(".m4s"));
-    // Only the name that a playlist lists is one: no sign, no leading zero.
-    match number.and_then(|n| n.parse::<u64>().ok().filter(|msn| msn.to_string() == n)) {
-        Some(msn) => Resource::Segment { run: 1, msn },
-        None => Resource::Unknown,
-    }
-}
-
 /// The part of an init segment that says what it is; the page digests the same.
 fn moov(init: &[u8]) -> &[u8] {
     media::top_level(init, b"moov").unwrap_or(init)
 }
+
+/// The query by which a redirect to the same path is known.
+const REDIRECTED: &str = "redirected=1";
+/// 2026-01-01T00:00:00Z, where nobody says what time it is.
+const DATE_UNIX_MS: f64 = 1_767_225_600_000.0;

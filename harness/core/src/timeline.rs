@@ -1,98 +1,119 @@
 //! When each segment is published, and when it is gone: the stream without any request.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::notation::Moment;
-use crate::scenario::{Retain, Scenario};
+use crate::presentation::Presentation;
+use crate::scenario::{Kind, Retain, Scenario};
 
 /// The life of every segment of a stream, in stream milliseconds; zero is the first playlist request.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     pub media_sequence: u64,
-    pub window: u64,
     pub target_duration_ms: f64,
-    pub retain: Retain,
     /// The last segment ever published.
     pub last_msn: Option<u64>,
-    phase: f64,
+    presentation: Arc<Presentation>,
+    /// Segments listed; `None`: all there ever were.
+    window: Option<u64>,
+    retain: Retain,
+    /// The first number after those of the first playlist.
+    first_new: u64,
+    /// When the last segment of the first playlist is published.
+    zero_ms: f64,
     /// Segments that come in the same instant as the one before them; in order, none within another.
     at_once: Vec<Range<u64>>,
-    /// Durations of one lap of the fixture.
-    lap_ms: Vec<f64>,
-    /// Sum of the durations before each segment of a lap, and last that of the whole lap: a stream may list
-    /// thousands of segments and go on for thousands, and asking for one's time must not add them all up.
-    lap_sums_ms: Vec<f64>,
+    /// Before which segment nothing is published for how long, milliseconds.
+    pauses: Vec<(u64, f64)>,
 }
 
 impl Timeline {
-    pub fn new(scenario: &Scenario, lap_ms: Vec<f64>, target_duration_ms: f64) -> Timeline {
+    pub fn new(scenario: &Scenario, presentation: Arc<Presentation>) -> Timeline {
         let stream = &scenario.stream;
-        let mut lap_sums_ms = vec![0.0];
-        for duration_ms in &lap_ms {
-            lap_sums_ms.push(lap_sums_ms[lap_sums_ms.len() - 1] + duration_ms);
-        }
+        let target_duration_ms = f64::from(presentation.target_duration_s()) * 1000.0;
+        let first_new = stream.media_sequence + stream.first();
+        let begins_ms = stream.begins.map_or(0.0, |begins| begins.ms(target_duration_ms));
+        let restarts = scenario.restart.iter().map(|restart| restart.get_ref());
+        let down = restarts.filter_map(|restart| match (restart.at, restart.down) {
+            (Moment::Published(msn), Some(down)) => Some((msn, down.ms(target_duration_ms))),
+            _ => None,
+        });
+        let pause = scenario.faults().filter_map(|f| match (f.from, f.pause) {
+            (Some(Moment::Published(msn)), Some(pause)) => Some((msn, pause.ms(target_duration_ms))),
+            _ => None,
+        });
         Timeline {
             media_sequence: stream.media_sequence,
-            window: stream.window,
             target_duration_ms,
-            retain: stream.retain,
             last_msn: scenario.last_msn(),
-            phase: stream.phase,
+            window: (scenario.playlist.kind == Kind::Live).then_some(stream.window),
+            retain: stream.retain,
+            first_new,
+            zero_ms: begins_ms - stream.phase * presentation.duration_s(first_new) * 1000.0,
             at_once: at_once(scenario),
-            lap_ms,
-            lap_sums_ms,
+            pauses: down.chain(pause).collect(),
+            presentation,
         }
     }
 
     pub fn duration_ms(&self, msn: u64) -> f64 {
-        let i = (msn - self.media_sequence) as usize % self.lap_ms.len();
-        self.lap_ms[i]
+        self.presentation.duration_s(msn) * 1000.0
     }
 
-    /// The durations of these segments together.
     fn durations_ms(&self, msns: Range<u64>) -> f64 {
-        let before = |msn: u64| {
-            let (n, lap) = (msn - self.media_sequence, self.lap_ms.len() as u64);
-            (n / lap) as f64 * self.lap_sums_ms[self.lap_ms.len()] + self.lap_sums_ms[(n % lap) as usize]
-        };
-        if msns.is_empty() { 0.0 } else { before(msns.end) - before(msns.start) }
+        if msns.is_empty() { 0.0 } else { self.presentation.durations_s(msns) * 1000.0 }
     }
 
-    /// When the segment is complete and may be listed. Segments of the first playlist: before zero.
+    /// When the segment is complete and may be listed.
     pub fn published_ms(&self, msn: u64) -> f64 {
-        let first_new = self.media_sequence + self.window;
-        let zero = -self.phase * self.duration_ms(first_new);
-        if msn < first_new {
-            // They came one by one before the first request.
-            return zero - self.durations_ms(msn + 1..first_new);
+        if msn < self.first_new {
+            // They came one by one before.
+            return self.zero_ms - self.durations_ms(msn + 1..self.first_new);
         }
-        let skipped: f64 =
+        let skipped_ms: f64 =
             self.at_once.iter().map(|range| self.durations_ms(range.start..range.end.min(msn + 1))).sum();
-        zero + self.durations_ms(first_new..msn + 1) - skipped
+        let paused_ms: f64 = self.pauses.iter().filter(|(before, _)| *before <= msn).map(|(_, ms)| ms).sum();
+        self.zero_ms + self.durations_ms(self.first_new..msn + 1) - skipped_ms + paused_ms
     }
 
-    /// The newest segment at `now`.
-    pub fn newest_at(&self, now_ms: f64) -> u64 {
-        let first = self.media_sequence + self.window - 1;
-        let newest = last_that(first, |msn| {
+    /// When the segment's first frame was taken, as a camera's clock would say: media follow each other without
+    /// regard to how many are published at once.
+    pub fn began_ms(&self, msn: u64) -> f64 {
+        let origin_ms = self.published_ms(self.media_sequence) - self.duration_ms(self.media_sequence);
+        let paused_ms: f64 = self.pauses.iter().filter(|(before, _)| *before <= msn).map(|(_, ms)| ms).sum();
+        origin_ms + self.durations_ms(self.media_sequence..msn) + paused_ms
+    }
+
+    /// The number after the newest segment at `now`; the stream's first if there is none yet.
+    pub fn end_at(&self, now_ms: f64) -> u64 {
+        first_that_not(self.media_sequence, |msn| {
             self.last_msn.is_none_or(|last| msn <= last) && self.published_ms(msn) <= now_ms
-        });
-        self.last_msn.map_or(newest, |last| newest.min(last))
+        })
     }
 
-    /// The first segment of the playlist whose newest is `newest`.
-    pub fn first_listed(&self, newest: u64) -> u64 {
-        (newest + 1).saturating_sub(self.window).max(self.media_sequence)
+    /// The first segment of the playlist that ends before `end`.
+    pub fn first_listed(&self, end: u64) -> u64 {
+        let by_window = self.window.map_or(0, |window| end.saturating_sub(window));
+        let newest = end.saturating_sub(1).max(self.media_sequence);
+        by_window.max(self.presentation.list_begins(newest))
+    }
+
+    /// The segment with whose publication this one leaves the playlist.
+    fn delisting(&self, msn: u64) -> Option<u64> {
+        let by_window = self.window.map(|window| msn + window);
+        [by_window, self.presentation.list_ends(msn)].into_iter().flatten().min()
     }
 
     /// When the segment stops answering.
     pub fn gone_ms(&self, msn: u64) -> f64 {
-        let delisting = msn + self.window;
+        let Some(delisting) = self.delisting(msn) else { return f64::INFINITY };
         if self.last_msn.is_some_and(|last| delisting > last) {
             return f64::INFINITY;
         }
         match self.retain {
+            Retain::None => self.published_ms(delisting),
             Retain::Ffmpeg => self.published_ms(delisting + 1),
             Retain::Rfc => {
                 let playlist_ms = self.durations_ms(msn..delisting);
@@ -114,7 +135,7 @@ impl Timeline {
 fn at_once(scenario: &Scenario) -> Vec<Range<u64>> {
     let mut jumps: Vec<_> = scenario.faults().filter_map(jump).collect();
     jumps.sort_by_key(|(after, _)| *after);
-    let mut end = scenario.stream.media_sequence + scenario.stream.window;
+    let mut end = scenario.stream.media_sequence + scenario.stream.first();
     let mut ranges = Vec::new();
     for (after, segments) in jumps {
         if after >= end {
@@ -132,24 +153,24 @@ fn jump(fault: &Fault) -> Option<(u64, u64)> {
     }
 }
 
-/// The last number from `first` on that `holds`, where it holds for all up to some number and for none after;
-/// `first` if it holds for none. Asks about twice the logarithm of the distance.
-fn last_that(first: u64, mut holds: impl FnMut(u64) -> bool) -> u64 {
+/// The first number from `first` on for which `holds` is false, where it is true for all before and false for all
+/// after. Asks about twice the logarithm of the distance.
+fn first_that_not(first: u64, mut holds: impl FnMut(u64) -> bool) -> u64 {
     let mut step = 1;
-    while step <= DISTANCE_MAX && holds(first + step) {
+    while step <= DISTANCE_MAX && holds(first.saturating_add(step - 1)) {
         step *= 2;
     }
-    let (mut last, mut beyond) = (first + step / 2, first + step);
-    while last + 1 < beyond {
-        let middle = last + (beyond - last) / 2;
+    // All below `low` hold, `high` does not.
+    let (mut low, mut high) = (first + step / 2, first.saturating_add(step - 1));
+    while low < high {
+        let middle = low + (high - low) / 2;
         if holds(middle) {
-            last = middle;
+            low = middle + 1;
         } else {
-            beyond = middle;
+            high = middle;
         }
     }
-    // One step is no halving: it may not have held.
-    if step == 1 { first } else { last }
+    low
 }
 
 /// No stream is this long: the search ends even where durations are zero.
@@ -158,10 +179,36 @@ const DISTANCE_MAX: u64 = 1 << 40;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::SegmentFacts;
+    use crate::presentation::{self, Media, MediaPart};
 
     fn timeline(body: &str) -> Timeline {
+        of(body, vec![2.002; 31])
+    }
+
+    /// A timeline over a fixture of segments that long, seconds.
+    fn of(body: &str, lap_s: Vec<f64>) -> Timeline {
         let text = format!("summary = \"x\"\nuntil = \"segment 104\"\n{body}");
-        Timeline::new(&Scenario::parse(&text).unwrap(), vec![2002.0; 31], 2000.0)
+        let scenario = Scenario::parse(&text).unwrap();
+        let parts = lap_s.into_iter().map(|duration_s| MediaPart {
+            bytes: Arc::from([]),
+            duration_s,
+            facts: SegmentFacts {
+                mdat: String::new(),
+                start_s: 0.0,
+                duration_s,
+                frames: 1,
+                is_spoiled: false,
+            },
+        });
+        let media = Media {
+            target_duration_s: 2,
+            init: Arc::from([]),
+            tracks: Vec::new(),
+            segments: parts.collect(),
+        };
+        let media = vec![Arc::new(media); presentation::sources(&scenario).len()];
+        Timeline::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
     }
 
     #[test]
@@ -169,10 +216,10 @@ mod tests {
         let t = timeline("");
         assert!((t.published_ms(105) - 2002.0).abs() < 1e-6);
         assert!((t.published_ms(140) - 36.0 * 2002.0).abs() < 1e-6);
-        assert_eq!(t.newest_at(0.0), 104);
-        assert_eq!(t.newest_at(2001.0), 104);
-        assert_eq!(t.newest_at(2003.0), 105);
-        assert_eq!(t.first_listed(105), 101);
+        assert_eq!(t.end_at(0.0), 105);
+        assert_eq!(t.end_at(2001.0), 105);
+        assert_eq!(t.end_at(2003.0), 106);
+        assert_eq!(t.first_listed(106), 101);
     }
 
     #[test]
@@ -188,7 +235,7 @@ mod tests {
         assert!((t.published_ms(106) - 4004.0).abs() < 1e-6);
         assert!((t.published_ms(116) - 4004.0).abs() < 1e-6, "{}", t.published_ms(116));
         assert!((t.published_ms(117) - 6006.0).abs() < 1e-6);
-        assert_eq!(t.newest_at(4100.0), 116);
+        assert_eq!(t.end_at(4100.0), 117);
     }
 
     #[test]
@@ -209,14 +256,13 @@ mod tests {
     /// The publications, added up one by one.
     #[test]
     fn sums_over_laps_are_those_of_the_durations() {
-        let text = "summary = \"x\"\nuntil = \"segment 104\"\n[stream]\nphase = 0.3\nwindow = 7";
-        let lap = vec![2000.0, 1500.0, 2002.0, 40.0];
-        let t = Timeline::new(&Scenario::parse(text).unwrap(), lap.clone(), 2000.0);
+        let lap = [2000.0, 1500.0, 2002.0, 40.0];
+        let t = of("[stream]\nphase = 0.3\nwindow = 7", lap.iter().map(|ms| ms / 1000.0).collect());
         let duration = |msn: u64| lap[(msn - 100) as usize % 4];
         let mut at = -0.3 * duration(107) - (101..107).map(duration).sum::<f64>();
         for msn in 100..140 {
             assert!((t.published_ms(msn) - at).abs() < 1e-6, "{msn}");
-            assert_eq!(t.newest_at(at + 0.01), msn.max(106));
+            assert_eq!(t.end_at(at + 0.01), msn + 1);
             at += duration(msn + 1);
         }
     }
@@ -225,19 +271,36 @@ mod tests {
     fn the_newest_segment_is_found_without_asking_for_each() {
         for distance in [0, 1, 2, 3, 4, 5, 100, 5_000, 1 << 30] {
             let mut asked = 0;
-            let newest = last_that(100, |msn| {
+            let end = first_that_not(100, |msn| {
                 asked += 1;
-                msn <= 100 + distance
+                msn < 100 + distance
             });
-            assert_eq!(newest, 100 + distance);
-            assert!(asked <= 2 * (64 - distance.leading_zeros()) + 1, "{asked} for {distance}");
+            assert_eq!(end, 100 + distance);
+            assert!(asked <= 2 * (64 - distance.leading_zeros()) + 2, "{asked} for {distance}");
         }
         let mut asked = 0;
-        last_that(100, |_| {
+        first_that_not(100, |_| {
             asked += 1;
             asked < 1000
         });
         assert!(asked < 100, "a search without end asked {asked} times");
+    }
+
+    #[test]
+    fn an_encoder_that_starts_late_lists_what_there_is() {
+        let t = timeline("[stream]\nfirst = 1\nbegins = \"6s\"");
+        assert_eq!(
+            (t.end_at(0.0), t.end_at(5999.0), t.end_at(6000.0), t.end_at(8002.5)),
+            (100, 100, 101, 102)
+        );
+    }
+
+    #[test]
+    fn a_restart_may_take_its_time() {
+        let t = timeline("[[restart]]\nat = \"segment 106\"\ndown = \"5s\"\n");
+        assert!((t.published_ms(105) - 2002.0).abs() < 1e-6);
+        assert!((t.published_ms(106) - 9004.0).abs() < 1e-6);
+        assert_eq!(t.first_listed(107), 106, "the list begins anew");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Host;
 use crate::media::SegmentFacts;
 
 /// All evidence of one trial.
@@ -27,16 +28,24 @@ pub struct Trace {
     pub lost: Vec<String>,
 }
 
-/// What a request on the media listener is for.
+/// What a request on the media listener is for. Segments are counted on through restarts
+/// ([`Presentation`](crate::presentation::Presentation)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resource {
-    Playlist,
+    /// The Multivariant Playlist.
+    Multivariant,
+    /// The Media Playlist of a variant, counted from 0.
+    Playlist {
+        variant: u8,
+    },
     /// The Media Initialization Section of an encoder run.
     Init {
+        variant: u8,
         run: u8,
     },
     Segment {
+        variant: u8,
         run: u8,
         msn: u64,
     },
@@ -50,15 +59,34 @@ impl Resource {
             _ => None,
         }
     }
+
+    pub fn variant(self) -> Option<u8> {
+        match self {
+            Resource::Playlist { variant }
+            | Resource::Init { variant, .. }
+            | Resource::Segment { variant, .. } => Some(variant),
+            Resource::Multivariant | Resource::Unknown => None,
+        }
+    }
+
+    pub fn is_playlist(self) -> bool {
+        matches!(self, Resource::Playlist { .. })
+    }
 }
 
 impl std::fmt::Display for Resource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Resource::Playlist => f.write_str("playlist"),
-            Resource::Init { .. } => f.write_str("init"),
+            Resource::Multivariant => f.write_str("multivariant playlist"),
+            Resource::Playlist { .. } => f.write_str("playlist"),
+            Resource::Init { run: 1, .. } => f.write_str("init"),
+            Resource::Init { run, .. } => write!(f, "init of run {run}"),
             Resource::Segment { msn, .. } => write!(f, "segment {msn}"),
             Resource::Unknown => f.write_str("unknown resource"),
+        }?;
+        match self.variant() {
+            None | Some(0) => Ok(()),
+            Some(variant) => write!(f, " of variant {variant}"),
         }
     }
 }
@@ -69,11 +97,17 @@ pub struct Request {
     pub n: u64,
     /// When its head had been read.
     pub at_ms: f64,
+    /// Path and query.
     pub path: String,
+    pub host: Host,
+    /// Its Range header.
+    pub range: Option<String>,
     pub resource: Resource,
     /// Which GET for this resource, from 1.
     pub attempt: u64,
     pub status: u16,
+    /// Where a redirect leads.
+    pub location: Option<String>,
     /// What the body is, where one was meant.
     pub content: Content,
     /// Length of the body had it been sent whole.
@@ -88,9 +122,40 @@ pub struct Request {
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     Nothing,
-    Playlist { text: String },
-    Init { digest: String },
+    Multivariant {
+        text: String,
+    },
+    Playlist {
+        text: String,
+        /// What its entries are, in order, as far as they are ours.
+        listings: Vec<Listing>,
+    },
+    Init {
+        digest: String,
+    },
     Segment(SegmentFacts),
+}
+
+/// What an entry of a playlist stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Its segment, counted on through restarts; the playlist may number it otherwise.
+    pub msn: u64,
+    /// As listed.
+    pub uri: String,
+    /// The sub-range of the resource: first byte, and the one after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<(u64, u64)>,
+    /// Marked with EXT-X-GAP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gap: bool,
+    /// The segment whose media it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<u64>,
+    /// URI of the EXT-X-MAP in force.
+    pub init: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_range: Option<(u64, u64)>,
 }
 
 /// How an exchange ended.
@@ -112,14 +177,23 @@ pub enum End {
 impl Request {
     /// The client got the right bytes, all of them.
     pub fn is_good(&self) -> bool {
-        self.status == 200 && self.end == End::Complete && self.content != Content::Nothing
+        let is_answered = matches!(self.status, 200..=299) && self.status != 204;
+        is_answered && self.end == End::Complete && self.content != Content::Nothing
     }
 
     /// The text of the playlist, if the client got all of it with status 200.
     pub fn delivered_playlist(&self) -> Option<&str> {
         match &self.content {
-            Content::Playlist { text } if self.is_good() => Some(text),
+            Content::Playlist { text, .. } if self.is_good() => Some(text),
             _ => None,
+        }
+    }
+
+    /// What the playlist lists, if the client got all of it.
+    pub fn delivered_listings(&self) -> &[Listing] {
+        match &self.content {
+            Content::Playlist { listings, .. } if self.is_good() => listings,
+            _ => &[],
         }
     }
 }
@@ -312,7 +386,7 @@ impl Trace {
         let mut lines: Vec<(f64, String)> = Vec::new();
         for r in &self.requests {
             let what = match &r.content {
-                Content::Playlist { text } => format!(" [{}]", listed(text)),
+                Content::Playlist { text, .. } => format!(" [{}]", listed(text)),
                 _ => String::new(),
             };
             let end = match r.end {

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use segproof_core::expect::{Expect, Profile};
 use segproof_core::ideal::ideal;
 use segproof_core::notation::Moment;
-use segproof_core::origin::{Media, Origin};
+use segproof_core::origin::Origin;
+use segproof_core::presentation::{self, Media, Presentation};
 use segproof_core::scenario::{Packager, Scenario};
 use tempfile::TempDir;
 
@@ -28,15 +29,22 @@ pub struct Stream {
 
 impl Stream {
     pub async fn open(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Stream> {
-        let recipe = plan.recipes.join(&scenario.stream.fixture);
-        let made = fixtures::ensure(&recipe, fixtures::DEFAULT_RUN, &plan.fixtures, &mut |_| {})?;
-        let fixture = fixtures::load(&made)?;
-        let media = Arc::new(media_of(&fixture)?);
-        let origin = Origin::new(scenario, media.clone());
-        let td_ms = f64::from(media.target_duration_s) * 1000.0;
+        let mut media = Vec::new();
+        let mut own = None;
+        for source in presentation::sources(scenario) {
+            let recipe = plan.recipes.join(&source.fixture);
+            let made = fixtures::ensure(&recipe, source.run, &plan.fixtures, &mut |_| {})?;
+            let fixture = fixtures::load(&made)?;
+            media.push(Arc::new(media_of(&fixture, &scenario.stream.pieces)?));
+            own.get_or_insert(fixture);
+        }
+        let fixture = own.context("a scenario has a source")?;
+        let presentation = Arc::new(Presentation::new(scenario, &media));
+        let origin = Origin::new(scenario, presentation.clone());
+        let td_ms = origin.timeline.target_duration_ms;
         let horizon_ms = horizon_ms(scenario, &origin);
         let ideal = ideal(&origin, scenario.until_msn(), horizon_ms);
-        let expect = Expect::new(scenario, &media, &ideal, profile);
+        let expect = Expect::new(scenario, &presentation, &origin.timeline, &ideal, profile);
         let expected_ms = if ideal.finish_ms.is_finite() { ideal.finish_ms } else { horizon_ms };
         let limit_ms = scenario.limit.map_or(LIMIT_FACTOR * expected_ms + LIMIT_TD * td_ms, |l| l.ms(td_ms));
         let (publisher, live) = match scenario.stream.packager {
@@ -51,9 +59,10 @@ impl Stream {
     }
 }
 
-fn media_of(fixture: &Fixture) -> anyhow::Result<Media> {
+fn media_of(fixture: &Fixture, pieces: &[u32]) -> anyhow::Result<Media> {
     let segments = fixture.segments.iter().map(|s| (s.bytes.clone(), s.duration_s)).collect();
     Media::new(fixture.target_duration, fixture.init.clone(), segments)
+        .and_then(|media| media.joined(pieces))
         .with_context(|| format!("fixture {}", fixture.name))
 }
 

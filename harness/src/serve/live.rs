@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use segproof_core::exchange::{Framing, Reply, Step};
 use segproof_core::media::{self, Track};
-use segproof_core::trace::{Content, Resource};
+use segproof_core::trace::{Content, Listing, Resource};
 
 /// The folder into which ffmpeg writes `live.m3u8`, `live.mp4` and `live<N>.m4s`.
 pub struct LiveFiles {
@@ -22,16 +22,16 @@ impl LiveFiles {
 
     /// Answers with the file as it is at this moment, or 404.
     pub fn handle(&mut self, path: &str) -> Reply {
-        let resource = segproof_core::origin::resource(path);
+        let resource = resource(path);
         let attempt = self.attempts.entry(resource).or_insert(0);
         *attempt += 1;
         let attempt = *attempt;
         // The resource decides the name: a path can't leave the folder.
         let name = match resource {
-            Resource::Playlist => Some("live.m3u8".to_string()),
+            Resource::Playlist { .. } => Some("live.m3u8".to_string()),
             Resource::Init { .. } => Some(INIT_FILE.to_string()),
             Resource::Segment { msn, .. } => Some(format!("live{msn}.m4s")),
-            Resource::Unknown => None,
+            Resource::Multivariant | Resource::Unknown => None,
         };
         let bytes = name.and_then(|name| std::fs::read(self.folder.join(name)).ok());
         let (status, body, content) = match bytes {
@@ -46,7 +46,7 @@ impl LiveFiles {
             attempt,
             status,
             headers: segproof_core::origin::headers(match resource {
-                Resource::Playlist => "application/vnd.apple.mpegurl",
+                Resource::Playlist { .. } => "application/vnd.apple.mpegurl",
                 _ => "video/mp4",
             }),
             framing: Framing::Length(body.len()),
@@ -59,7 +59,10 @@ impl LiveFiles {
 
     fn content(&mut self, resource: Resource, bytes: &[u8]) -> Content {
         match resource {
-            Resource::Playlist => Content::Playlist { text: String::from_utf8_lossy(bytes).into_owned() },
+            Resource::Playlist { .. } => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                Content::Playlist { listings: listings(&text), text }
+            }
             Resource::Init { .. } => {
                 let moov = media::top_level(bytes, b"moov").unwrap_or(bytes);
                 Content::Init { digest: media::digest(moov) }
@@ -73,9 +76,41 @@ impl LiveFiles {
                 let facts = self.tracks.as_ref().and_then(|t| media::segment_facts(bytes, t).ok());
                 facts.map_or(Content::Nothing, Content::Segment)
             }
-            Resource::Unknown => Content::Nothing,
+            Resource::Multivariant | Resource::Unknown => Content::Nothing,
         }
     }
+}
+
+/// What a path means: ffmpeg names everything from KEY = `live`.
+fn resource(path: &str) -> Resource {
+    let path = path.split('?').next().unwrap_or("");
+    match path.strip_prefix("/live/live") {
+        Some(".m3u8") => Resource::Playlist { variant: 0 },
+        Some(".mp4") => Resource::Init { variant: 0, run: 1 },
+        Some(rest) => {
+            let digits = rest.strip_suffix(".m4s").unwrap_or("");
+            match digits.parse::<u64>().ok().filter(|msn| msn.to_string() == digits) {
+                Some(msn) => Resource::Segment { variant: 0, run: 1, msn },
+                None => Resource::Unknown,
+            }
+        }
+        None => Resource::Unknown,
+    }
+}
+
+fn listings(text: &str) -> Vec<Listing> {
+    let segments = text.lines().filter_map(|line| Some((resource(&format!("/live/{line}")).msn()?, line)));
+    segments
+        .map(|(msn, line)| Listing {
+            msn,
+            uri: line.to_string(),
+            range: None,
+            gap: false,
+            same_as: None,
+            init: INIT_FILE.to_string(),
+            init_range: None,
+        })
+        .collect()
 }
 
 const INIT_FILE: &str = "live.mp4";

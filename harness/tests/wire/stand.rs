@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use segproof_core::origin::{Media, Origin};
+use segproof_core::origin::Origin;
+use segproof_core::presentation::{Media, Presentation};
 use segproof_core::scenario::Scenario;
 use segproof_core::trace::{End, Request};
 use segproof_harness::fixtures;
@@ -45,7 +46,8 @@ impl Stand {
             "summary = \"On the wire.\"\nuntil = \"segment 108\"\n[stream]\nfixture = \"bars-round\"\n{faults}"
         );
         let scenario = Scenario::parse(&scenario).expect("a scenario");
-        let publisher = Publisher::Origin(Mutex::new(Origin::new(&scenario, media.clone())));
+        let presentation = Arc::new(Presentation::new(&scenario, std::slice::from_ref(&media)));
+        let publisher = Publisher::Origin(Mutex::new(Origin::new(&scenario, presentation)));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/mutants/none");
         let files = PageFiles::new(folder, Vec::new(), speed);
         let (stage, page) = Stage::open(publisher, files, speed).await.expect("two listeners");

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use globset::{Glob, GlobMatcher};
+use segproof_core::presentation::{self, Source};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
 
@@ -25,7 +26,7 @@ pub struct Selection {
 pub struct Trial {
     pub plan: TrialPlan,
     pub summary: String,
-    fixture: String,
+    sources: Vec<Source>,
     /// Why the trial does not apply to this player.
     skip: Option<String>,
 }
@@ -34,8 +35,8 @@ pub struct Trial {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioInfo {
     pub summary: String,
-    /// The fixture's name; empty if it needs none.
-    pub fixture: String,
+    /// The fixtures that it is served from.
+    pub sources: Vec<Source>,
     /// The greatest speed that the scenario allows.
     pub max_speed: Option<f64>,
     /// Abilities the player must have.
@@ -65,7 +66,7 @@ pub fn read_scenario(path: &Path) -> Result<ScenarioInfo, String> {
     let scenario = segproof_harness::run::read_scenario(path).map_err(|error| format!("{error:#}"))?;
     Ok(ScenarioInfo {
         summary: scenario.summary.clone(),
-        fixture: scenario.stream.fixture.clone(),
+        sources: presentation::sources(&scenario),
         max_speed: scenario.max_speed,
         needs: scenario.needs.iter().map(|need| need.to_string()).collect(),
     })
@@ -199,7 +200,7 @@ fn trial(
         repro: String::new(),
     };
     plan.repro = repro(options, &plan, &player.given);
-    Trial { plan, summary: info.summary.clone(), fixture: info.fixture.clone(), skip }
+    Trial { plan, summary: info.summary.clone(), sources: info.sources.clone(), skip }
 }
 
 /// The command that runs one trial as this run does.
@@ -284,9 +285,9 @@ impl Selection {
     }
 
     /// The fixtures of the trials that will run.
-    pub fn fixtures(&self) -> BTreeSet<String> {
+    pub fn fixtures(&self) -> BTreeSet<Source> {
         let run = self.trials.iter().filter(|trial| trial.skip.is_none());
-        run.map(|trial| trial.fixture.clone()).filter(|name| !name.is_empty()).collect()
+        run.flat_map(|trial| trial.sources.clone()).collect()
     }
 
     pub fn skip_reason(&self, plan: &TrialPlan) -> Option<String> {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation};
+use crate::hls::resolve;
 use crate::report::Level;
-use crate::trace::{PageEvent, Resource, Unsettled};
+use crate::trace::{PageEvent, Request, Resource, Unsettled};
 
 /// In segments mode a player may fill backwards: there only the picture counts.
 pub fn in_order(case: &Case) -> Vec<Violation> {
@@ -73,31 +74,46 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
 }
 
 pub fn listed_only(case: &Case) -> Vec<Violation> {
-    let playlists = case.trace.requests.iter().filter_map(|r| Some((r.ended_ms, r.delivered_playlist()?)));
-    let mut delivered: Vec<(f64, &str)> = playlists.collect();
-    delivered.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let playlists = case.trace.requests.iter().filter_map(|r| Some((r, r.delivered_playlist()?)));
+    let mut delivered: Vec<(&Request, &str)> = playlists.collect();
+    delivered.sort_by(|(a, _), (b, _)| a.ended_ms.total_cmp(&b.ended_ms));
     let mut delivered = delivered.into_iter().peekable();
-    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    let mut redirects: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::new();
     for request in &case.trace.requests {
         // What was sent before this request came in is what the player can know. A playlist is sent to its
         // last byte before a request that follows from it can arrive.
-        while let Some((_, text)) = delivered.next_if(|(ended_ms, _)| *ended_ms <= request.at_ms) {
-            names.extend(uris(text));
+        while let Some((playlist, text)) = delivered.next_if(|(r, _)| r.ended_ms <= request.at_ms) {
+            paths.extend(uris(text).iter().map(|uri| plain(&resolve(&playlist.path, uri)).to_string()));
         }
-        let name = request.path.rsplit('/').next().unwrap_or("").split('?').next().unwrap_or("");
-        if request.resource != Resource::Playlist && !names.contains(name) {
+        let is_list = matches!(request.resource, Resource::Playlist { .. } | Resource::Multivariant);
+        // Where a listed one leads by a redirect, it may be asked for.
+        let path = plain(&request.path).to_string();
+        if !is_list && !paths.contains(&path) && !redirects.contains(&path) {
             found.push(Violation::new(
                 request.at_ms,
                 format!("{} was requested, which no delivered playlist lists", request.path),
             ));
         }
+        if let Some(location) = &request.location {
+            redirects.insert(plain(&resolve(&request.path, location)).to_string());
+        }
     }
     found
 }
 
+/// The query may be a superset of the listed one; the path is what counts.
+fn plain(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
 fn uris(text: &str) -> Vec<String> {
-    let map = text.lines().filter_map(|l| l.strip_prefix("#EXT-X-MAP:URI=\"")?.split('"').next());
+    let text = text.trim_start_matches('\u{feff}');
+    let map = text.lines().filter_map(|l| {
+        let attributes = l.strip_prefix("#EXT-X-MAP:")?;
+        attributes.split_once("URI=\"")?.1.split('"').next()
+    });
     text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).chain(map).map(str::to_string).collect()
 }
 
@@ -115,7 +131,7 @@ pub fn gap_not_loaded(case: &Case) -> Vec<Violation> {
 /// From begin to begin; a retry after an error is another matter.
 pub fn reload_interval(case: &Case) -> Vec<Violation> {
     let td = case.expect.target_duration_ms;
-    let loads: Vec<_> = case.trace.requests.iter().filter(|r| r.resource == Resource::Playlist).collect();
+    let loads: Vec<_> = case.trace.requests.iter().filter(|r| r.resource.is_playlist()).collect();
     let mut found = Vec::new();
     let mut previous_text = None;
     let mut floods = 0;

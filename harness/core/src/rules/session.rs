@@ -33,13 +33,13 @@ pub fn starts(case: &Case) -> Vec<Violation> {
 /// The last segment's last frame passed the playhead, or everything was played out.
 pub fn recovers(case: &Case) -> Vec<Violation> {
     let Some(until) = case.expect.until_msn else { return Vec::new() };
-    if case.expect.outcome != Outcome::Playing || case.expect.until_frame.is_none() {
+    if case.expect.outcome != Outcome::Playing || case.expect.until_frame().is_none() {
         return Vec::new();
     }
     if crate::judge::is_until_reached(case.trace, case.expect) {
         return Vec::new();
     }
-    let last = case.view.shown.iter().filter_map(|s| s.msn).max();
+    let last = case.view.shown.iter().map(|s| s.msn).max();
     let seen = last
         .map_or("no segment was shown".to_string(), |msn| format!("the last one shown was segment {msn}"));
     vec![Violation::new(
@@ -94,7 +94,7 @@ pub fn terminates(case: &Case) -> Vec<Violation> {
 /// Silence from the end on. For the seed's profile a missing playlist is the end, at once.
 pub fn no_request_after_end(case: &Case) -> Vec<Violation> {
     let seed_end = case.trace.requests.iter().find_map(|r| {
-        let is_missing = r.resource == Resource::Playlist && matches!(r.status, 404 | 410);
+        let is_missing = r.resource.is_playlist() && matches!(r.status, 404 | 410);
         (is_missing && case.expect.profile == Profile::Seed).then_some((
             r.ended_ms,
             "the playlist's 404",
@@ -136,7 +136,10 @@ pub fn requests(case: &Case) -> Vec<Violation> {
             Target::Segments { first, last } => (first..=last)
                 .map(|msn| (format!("segment {msn}"), count(case, |r| r.msn() == Some(msn))))
                 .collect(),
-            Target::Playlist => vec![("the playlist".into(), count(case, |r| r == Resource::Playlist))],
+            Target::Playlist => vec![("the playlist".into(), count(case, |r| r.is_playlist()))],
+            Target::Multivariant => {
+                vec![("the Multivariant Playlist".into(), count(case, |r| r == Resource::Multivariant))]
+            }
             Target::Init => vec![("the init".into(), count(case, |r| matches!(r, Resource::Init { .. })))],
             Target::Any => vec![("all resources".into(), count(case, |_| true))],
         };

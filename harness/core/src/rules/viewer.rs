@@ -14,7 +14,7 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
         .filter(|e| matches!(&e.event, PageEvent::Media { event, .. } if event == "seeking"))
         .map(|e| e.at_ms)
         .collect();
-    let back_frames = BACK_MS / case.expect.frame_ms;
+    let back_frames = BACK_MS / case.expect.frame_ms();
     let mut furthest: Option<(u64, f64)> = None;
     let mut found = Vec::new();
     for shown in &case.view.shown {
@@ -39,8 +39,8 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
 /// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and
 /// at speed 1 most frames of those between the ends.
 pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
-    let Some(first) = case.view.shown.iter().find_map(|s| s.msn) else { return Vec::new() };
-    let last_shown = case.view.shown.iter().filter_map(|s| s.msn).max().unwrap_or(first);
+    let Some(first) = case.view.shown.first().map(|s| s.msn) else { return Vec::new() };
+    let last_shown = case.view.shown.iter().map(|s| s.msn).max().unwrap_or(first);
     let last = match case.expect.outcome {
         // What could not be reached is `session/recovers`' business.
         Outcome::Playing => case.expect.until_msn.map_or(last_shown, |until| until.min(last_shown)),
@@ -53,16 +53,15 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         .filter_map(|msn| {
             let is_inside = msn > first && msn < last_shown;
             let what = missing(case, msn, is_inside && case.trace.speed == 1.0)?;
-            let after = case.view.shown.iter().find(|s| s.msn.is_some_and(|m| m > msn));
+            let after = case.view.shown.iter().find(|s| s.msn > msn);
             Some(Violation::new(after.map_or(case.trace.ended_at_ms, |s| s.at_ms), what))
         })
         .collect()
 }
 
 fn missing(case: &Case, msn: u64, most: bool) -> Option<String> {
-    let seen: BTreeSet<u64> =
-        case.view.shown.iter().filter(|s| s.msn == Some(msn)).map(|s| s.frame).collect();
-    let all = case.view.frames_of.get(&msn).map_or(0, |(_, count)| *count);
+    let seen: BTreeSet<u64> = case.view.shown.iter().filter(|s| s.msn == msn).map(|s| s.frame).collect();
+    let all = case.expect.pictures.of(msn).map_or(0, |picture| picture.frames);
     match seen.len() {
         0 => Some(format!("no frame of segment {msn} was shown")),
         n if most && (n as f64) < all as f64 * SEEN_MIN => {

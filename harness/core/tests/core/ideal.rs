@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segproof_core::expect::{Expect, Profile};
 use segproof_core::ideal::{Ideal, ideal};
+use segproof_core::origin::Origin;
 use segproof_core::scenario::Scenario;
 
-use crate::media::fixture;
-use crate::origin::{origin, segment};
+use crate::origin::{origin, presentation, segment};
 
 const HORIZON_MS: f64 = 60_000.0;
 /// A publication this near is told to a reload before its time (`clock = "reload"`).
@@ -177,15 +177,17 @@ fn expectations_follow_the_ideal() {
     let text = "summary = \"x\"\nuntil = \"segment 120\"\n[stream]\nwindow = 15\n[expect]\nstall = \"ideal + 1td\"\nmay_skip = [\"segment 117\"]\n";
     let body = fault("segment 118", "status = 404") + &fault("init", "delay = \"1s\"");
     let scenario = Scenario::parse(&(text.to_string() + &body)).unwrap();
-    let media = fixture();
-    let stream = segproof_core::origin::Origin::new(&scenario, std::sync::Arc::new(media.clone()));
-    let expect = Expect::new(&scenario, &media, &ideal(&stream, Some(120), HORIZON_MS), Profile::Standard);
+    let published = presentation(&scenario);
+    let stream = Origin::new(&scenario, published.clone());
+    let ideal = ideal(&stream, Some(120), HORIZON_MS);
+    let expect = Expect::new(&scenario, &published, &stream.timeline, &ideal, Profile::Standard);
     assert_eq!(expect.excused.iter().copied().collect::<Vec<_>>(), [117, 118]);
     near(expect.start_limit_ms, 7000.0);
     near(expect.stall_limit_ms, 2000.0);
     // Eight segments of twenty frames are a lap: the start, segment 112, lies in the second.
-    assert_eq!((expect.lap_frames, expect.start_frame, expect.until_frame), (160, 240, Some(419)));
-    near(expect.frame_ms, 100.0);
+    assert_eq!((expect.start_frame, expect.until_frame()), (240, Some(419)));
+    assert_eq!(expect.pictures.of(112).unwrap().first, 80);
+    near(expect.frame_ms(), 100.0);
 }
 
 fn faults() -> impl Strategy<Value = String> {

@@ -4,7 +4,7 @@ use mp4_atom::{
     Encode, Hdlr, Mdat, Mdhd, Mdia, Mfhd, Moof, Moov, Mvex, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun,
     TrunEntry,
 };
-use segproof_core::origin::Media;
+use segproof_core::presentation::Media;
 
 /// Few, so that tests reach the second lap soon.
 pub const LAP_SEGMENTS: u64 = 8;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use segproof_core::exchange::{Reply, Step};
 use segproof_core::media;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
+use segproof_core::presentation::{self, Presentation};
 use segproof_core::scenario::Scenario;
 use segproof_core::trace::{Content, Resource};
 
@@ -25,7 +26,14 @@ pub fn origin(body: &str) -> Origin {
     let text = format!("{head}{body}");
     let scenario =
         Scenario::parse(&text).unwrap_or_else(|error| panic!("{}", error.render("scenario", &text)));
-    Origin::new(&scenario, Arc::new(fixture()))
+    Origin::new(&scenario, presentation(&scenario))
+}
+
+/// What a scenario publishes if every fixture is the tests' own.
+pub fn presentation(scenario: &Scenario) -> Arc<Presentation> {
+    let media = Arc::new(fixture());
+    let media: Vec<_> = presentation::sources(scenario).iter().map(|_| media.clone()).collect();
+    Arc::new(Presentation::new(scenario, &media))
 }
 
 pub fn segment(msn: u64) -> String {
@@ -40,7 +48,7 @@ fn listed(reply: &Reply) -> Vec<u64> {
 
 fn text(reply: &Reply) -> &str {
     match &reply.content {
-        Content::Playlist { text } => text,
+        Content::Playlist { text, .. } => text,
         other => panic!("{other:?} is no playlist"),
     }
 }
@@ -139,8 +147,8 @@ fn only_the_listed_names_are_resources() {
         "?",
         "/live/live\u{661}05.m4s",
     ] {
-        assert_eq!(segproof_core::origin::resource(path), Resource::Unknown, "{path}");
-        assert_eq!(origin("[[fault]]\non = \"*\"\nstatus = 500\n").handle(0.0, path).status, 404, "{path}");
+        let reply = origin("[[fault]]\non = \"*\"\nstatus = 500\n").handle(0.0, path);
+        assert_eq!((reply.resource, reply.status), (Resource::Unknown, 404), "{path}");
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::scenario::{Scenario, ScenarioError};
 
-use crate::media::fixture;
+use crate::origin::presentation;
 
 /// Every scenario of the suite.
 static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -23,13 +23,13 @@ fn read(text: &str) -> Result<Scenario, ScenarioError> {
     let read = Scenario::parse(text);
     match &read {
         Ok(scenario) => {
-            let mut origin = Origin::new(scenario, Arc::new(fixture()));
+            let mut origin = Origin::new(scenario, presentation(scenario));
             for moment in scenario.faults().flat_map(|f| [f.from, f.until]).flatten() {
                 assert!(!origin.timeline.moment_ms(moment).is_nan());
             }
             for at_ms in [0.0, 1e3, 1e5] {
                 origin.handle(at_ms, PLAYLIST_PATH);
-                let msn = origin.timeline.newest_at(at_ms);
+                let msn = origin.timeline.end_at(at_ms) - 1;
                 origin.handle(at_ms, &format!("/live/live{msn}.m4s"));
             }
         }
@@ -56,7 +56,7 @@ fn every_scenario_of_the_suite_is_read() {
 fn a_mistake_is_shown_at_its_place_in_any_script_and_with_any_line_ends() {
     let shown = |text: &str| read(text).unwrap_err().render("scenario.toml", text);
     insta::assert_snapshot!(shown("summary = \"größer → 日本\" # ü\r\nuntil = \"segment 108\"\r\n[[fault]]\r\non = \"пример\"\r\nstatus = 404\r\n"), @r#"
-    scenario.toml:4:6: "пример" names nothing; write "playlist", "init", "segment 105", "segment 105..107" or "*"
+    scenario.toml:4:6: "пример" names nothing; write "playlist", "multivariant", "init", "segment 105", "segment 105..107" or "*"
       |
     4 | on = "пример"
       |      ^^^^^^^^

@@ -5,7 +5,7 @@ use segproof_core::report::Stream;
 use segproof_core::selfcheck;
 use segproof_core::trace::{Content, End, Request};
 
-use crate::session::{Session, playlist, segment, segment_path};
+use crate::session::{Session, listing, playlist, segment, segment_path};
 
 fn check(bend: impl FnOnce(&mut Session)) -> (Stream, Vec<String>) {
     check_from(Session::live(), bend)
@@ -31,9 +31,9 @@ fn answer(s: &mut Session, at_ms: f64, content: Content) {
 }
 
 fn edited(newest: u64, from: &str, to: &str) -> Content {
-    let Content::Playlist { text } = playlist(newest, None) else { unreachable!() };
+    let Content::Playlist { text, .. } = playlist(newest, None) else { unreachable!() };
     assert!(text.contains(from), "{text}");
-    Content::Playlist { text: text.replace(from, to) }
+    listing(text.replace(from, to))
 }
 
 #[test]
@@ -83,20 +83,20 @@ fn a_change_after_the_end_is_illegal() {
 
 #[test]
 fn a_live_playlist_that_is_too_short_is_illegal() {
-    let Content::Playlist { text } = playlist(113, None) else { unreachable!() };
+    let Content::Playlist { text, .. } = playlist(113, None) else { unreachable!() };
     let entries = text.find("#EXTINF").unwrap()..text.find("#EXTINF:2.000000,\nlive112").unwrap();
     let mut short = text.replace("MEDIA-SEQUENCE:109", "MEDIA-SEQUENCE:112");
     short.replace_range(entries, "");
-    let what = complaint(check(|s| answer(s, 18_000.0, Content::Playlist { text: short.clone() })));
+    let what = complaint(check(|s| answer(s, 18_000.0, listing(short.clone()))));
     assert!(what.contains("shorter than three target durations (RFC 8216, 6.2.2)"), "{what}");
     // One that has ended may be as short as it is.
-    let ended = Content::Playlist { text: short + "#EXT-X-ENDLIST\n" };
+    let ended = listing(short + "#EXT-X-ENDLIST\n");
     assert_eq!(check(|s| answer(s, 18_000.0, ended)).0, Stream::Legal);
 }
 
 #[test]
 fn what_is_no_playlist_is_illegal() {
-    let what = complaint(check(|s| answer(s, 18_000.0, Content::Playlist { text: "<html>".into() })));
+    let what = complaint(check(|s| answer(s, 18_000.0, listing("<html>".into()))));
     assert!(what.contains("no Media Playlist"), "{what}");
 }
 

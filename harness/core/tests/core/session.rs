@@ -3,14 +3,16 @@
 //! Media Sequence Numbers begin at 100, a segment is 2 s or 20 frames long, five are listed. The player reloads
 //! each target duration, starts three from the end and appends in sequence mode.
 
+use segproof_core::exchange::Host;
 use segproof_core::expect::{Expect, Profile};
-use segproof_core::hls::{MediaPlaylist, MediaSegment};
+use segproof_core::hls::{Map, MediaPlaylist, MediaSegment};
 use segproof_core::media::SegmentFacts;
 use segproof_core::notation::{Counts, Target};
 use segproof_core::origin::PLAYLIST_PATH;
-use segproof_core::scenario::Outcome;
+use segproof_core::pictures::{Picture, Pictures};
+use segproof_core::scenario::{Outcome, PlaylistSettings};
 use segproof_core::trace::{
-    AppendedBox, Beat, Content, End, PageEntry, PageEvent, Request, Resource, Trace, Witness,
+    AppendedBox, Beat, Content, End, Listing, PageEntry, PageEvent, Request, Resource, Trace, Witness,
 };
 
 pub const TD_MS: f64 = 2000.0;
@@ -70,7 +72,7 @@ impl Session {
         session.page(-50.0, PageEvent::Hello { agent: "a browser".into() });
         session.page(1.0, PageEvent::AddSourceBuffer { buffer: 1, mime: "video/mp4".into() });
         session.load(plan);
-        session.play(is_ended);
+        session.play(plan);
         session.seal();
         session
     }
@@ -100,11 +102,12 @@ impl Session {
     }
 
     /// Frames, heartbeats and, where the stream ends, the media element's end.
-    fn play(&mut self, is_ended: bool) {
+    fn play(&mut self, plan: Plan) {
+        let is_ended = plan.endlist.is_some();
         let (first, end) = (START_MSN - FIRST_MSN, UNTIL_MSN + 1 - FIRST_MSN);
         for frame in first * FRAMES..end * FRAMES {
             let at = START_MS + (frame - first * FRAMES) as f64 * FRAME_MS;
-            self.frame(at, frame % self.expect.lap_frames, media_time(frame));
+            self.frame(at, frame % (plan.lap_segments * FRAMES), media_time(frame));
         }
         if is_ended {
             self.media(UNTIL_MS + 20.0, "ended");
@@ -148,15 +151,18 @@ impl Session {
 
     /// Adds a GET that is answered with status 200 within 10 ms.
     pub fn request(&mut self, at_ms: f64, path: &str, content: Content) -> &mut Request {
-        let resource = segproof_core::origin::resource(path);
+        let resource = resource(path);
         let attempt = 1 + self.trace.requests.iter().filter(|r| r.resource == resource).count() as u64;
         self.trace.requests.push(Request {
             n: 0,
             at_ms,
             path: path.into(),
+            host: Host::First,
+            range: None,
             resource,
             attempt,
             status: 200,
+            location: None,
             content,
             whole_bytes: 1000,
             sent_bytes: 1000,
@@ -239,8 +245,8 @@ impl Session {
     /// Edits the text of every playlist.
     pub fn edit_playlists(&mut self, edit: impl Fn(&str) -> String) {
         for request in &mut self.trace.requests {
-            if let Content::Playlist { text } = &mut request.content {
-                *text = edit(text);
+            if let Content::Playlist { text, .. } = &request.content {
+                request.content = listing(edit(text));
             }
         }
     }
@@ -278,14 +284,23 @@ fn expect(plan: Plan) -> Expect {
         target_duration_ms: TD_MS,
         start_frame: (START_MSN - FIRST_MSN) * FRAMES,
         until_msn: Some(UNTIL_MSN),
-        until_frame: Some((UNTIL_MSN + 1 - FIRST_MSN) * FRAMES - 1),
         start_limit_ms: 1000.0,
         stall_limit_ms: 1000.0,
+        recover: None,
+        latency_limit_ms: None,
+        buffered_limit_ms: None,
         excused: Default::default(),
+        must_show: Default::default(),
+        must_not_show: Default::default(),
         requests: vec![(Target::Init, Counts { first: 1, last: Some(1) })],
-        lap_frames: plan.lap_segments * FRAMES,
-        frame_ms: FRAME_MS,
+        requests_per_td: None,
+        errors: None,
+        pictures: Pictures::new((FIRST_MSN..UNTIL_MSN + 50).map(|msn| {
+            let first = (msn - FIRST_MSN) % plan.lap_segments * FRAMES;
+            (msn, Picture { run: 1, first, frames: FRAMES, before: 0, frame_ms: FRAME_MS })
+        })),
         is_illegal: false,
+        illegal: Vec::new(),
     }
 }
 
@@ -297,15 +312,54 @@ pub fn newest_at(at_ms: f64) -> u64 {
 /// The playlist whose last segment is `newest`.
 pub fn playlist(newest: u64, endlist: Option<u64>) -> Content {
     let first = newest + 1 - WINDOW;
-    let segment = |msn| MediaSegment { uri: format!("live{msn}.m4s"), duration_s: 2.0, gap: false };
+    let segment = |msn| MediaSegment {
+        uri: format!("live{msn}.m4s"),
+        duration_s: 2.0,
+        map: Map { uri: "live.mp4".into(), range: None },
+        ..MediaSegment::default()
+    };
     let playlist = MediaPlaylist {
         target_duration_s: 2,
         media_sequence: first,
-        map_uri: "live.mp4".into(),
         segments: (first..=newest).map(segment).collect(),
         ended: endlist == Some(newest),
+        ..MediaPlaylist::default()
     };
-    Content::Playlist { text: playlist.render() }
+    listing(playlist.render(&PlaylistSettings::default()))
+}
+
+/// A playlist with this text, whose entries are what their names say.
+pub fn listing(text: String) -> Content {
+    let mut listings = Vec::new();
+    let mut gap = false;
+    for line in text.lines() {
+        gap |= line == "#EXT-X-GAP";
+        if let Resource::Segment { msn, .. } = resource(&format!("/live/{line}")) {
+            listings.push(Listing {
+                msn,
+                uri: line.into(),
+                range: None,
+                gap,
+                same_as: None,
+                init: "live.mp4".into(),
+                init_range: None,
+            });
+            gap = false;
+        }
+    }
+    Content::Playlist { text, listings }
+}
+
+fn resource(path: &str) -> Resource {
+    match path.split('?').next().and_then(|path| path.strip_prefix("/live/live")) {
+        Some(".m3u8") => Resource::Playlist { variant: 0 },
+        Some(".mp4") => Resource::Init { variant: 0, run: 1 },
+        Some(name) => match name.strip_suffix(".m4s").and_then(|n| n.parse().ok()) {
+            Some(msn) => segment(msn),
+            None => Resource::Unknown,
+        },
+        None => Resource::Unknown,
+    }
 }
 
 pub fn segment_path(msn: u64) -> String {
@@ -313,7 +367,7 @@ pub fn segment_path(msn: u64) -> String {
 }
 
 pub fn segment(msn: u64) -> Resource {
-    Resource::Segment { run: 1, msn }
+    Resource::Segment { variant: 0, run: 1, msn }
 }
 
 /// Media data is the same in each lap; its time goes on.
@@ -323,6 +377,7 @@ pub fn facts(msn: u64, lap_segments: u64) -> SegmentFacts {
         start_s: (msn - FIRST_MSN) as f64 * TD_MS / 1000.0,
         duration_s: TD_MS / 1000.0,
         frames: FRAMES as u32,
+        is_spoiled: false,
     }
 }
 

@@ -143,7 +143,7 @@ fn of_two_that_set_the_same_thing_the_later_wins() {
 
 #[test]
 fn a_gap_that_is_delayed_leaves_the_playlist_in_time() {
-    let mut origin = origin(&fault("segment 103", "gap = true\ndelay = \"5s\""));
+    let mut origin = origin(&(fault("segment 103", "gap = true") + &fault("segment 103", "delay = \"5s\"")));
     let reply = origin.handle(0.0, PLAYLIST_PATH);
     assert_eq!(reply.steps, whole(&reply));
     assert!(text(&reply).contains("#EXT-X-GAP"));

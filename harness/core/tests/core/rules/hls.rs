@@ -5,7 +5,7 @@ use segproof_core::report::Level;
 use segproof_core::trace::{AppendedBox, Content, End, PageEvent};
 
 use super::{Pairs, bent, levels};
-use crate::session::{Plan, Session, append, media_boxes, playlist, segment, segment_path};
+use crate::session::{Plan, Session, append, listing, media_boxes, playlist, segment, segment_path};
 
 pub const PAIRS: &[Pairs] = &[
     Pairs {
@@ -150,8 +150,8 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     let asked = s.trace.requests.iter().find(|r| r.resource == segment(107)).unwrap().at_ms;
                     for request in s.trace.requests.iter_mut().filter(|r| r.at_ms > asked) {
-                        if let Content::Playlist { text } = &mut request.content {
-                            *text = mark_gap(text);
+                        if let Content::Playlist { text, .. } = &request.content {
+                            request.content = listing(mark_gap(text));
                         }
                     }
                 })

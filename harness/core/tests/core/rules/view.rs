@@ -1,7 +1,6 @@
 //! Sessions around the rules of what the viewer sees.
 
 use segproof_core::scenario::Outcome;
-use segproof_core::trace::Resource;
 
 use super::{Pairs, bent, bent_from};
 use crate::session::{Plan, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
@@ -86,7 +85,7 @@ pub const PAIRS: &[Pairs] = &[
                     for request in
                         s.trace.requests.iter_mut().filter(|r| (4000.0..14_000.0).contains(&r.at_ms))
                     {
-                        if request.resource == Resource::Playlist {
+                        if request.resource.is_playlist() {
                             request.content = playlist(111, None);
                         }
                     }

@@ -1,0 +1,68 @@
+//! `[expect]`: what must be so.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::notation::{Counts, Limit, Span, Target};
+
+/// `[expect]`: what must be so; everything has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectSettings {
+    pub outcome: Outcome,
+    /// Longest time without an advancing picture, after the first frame.
+    pub stall: Limit,
+    /// From the first playlist request to the first frame.
+    pub start: Limit,
+    /// From the end of the last fault that ends, to an advancing picture.
+    pub recover: Option<Limit>,
+    /// How far behind the newest segment's end the playhead may be, at any time after the first frame.
+    pub latency: Option<Limit>,
+    /// How much may be buffered in all.
+    pub buffered: Option<Span>,
+    /// How many GETs there may be for a resource.
+    pub requests: BTreeMap<String, Counts>,
+    /// How many GETs there may be for all resources in any stretch of one target duration.
+    pub requests_per_td: Option<u64>,
+    /// How many errors the player may report (`segproof-error`), fatal or not.
+    pub errors: Option<Counts>,
+    /// Segments that must be shown, whatever else would excuse them.
+    pub shown: Vec<Target>,
+    /// Segments of which no frame may be shown.
+    pub not_shown: Vec<Target>,
+    /// Segments that need not be shown although they could have been.
+    pub may_skip: Vec<Target>,
+}
+
+/// How the session is to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Still playing when `until` is reached.
+    Playing,
+    /// Everything is played out and the media element has ended.
+    Ended,
+    /// The player has given up, and says so.
+    Failed,
+}
+
+impl Default for ExpectSettings {
+    fn default() -> ExpectSettings {
+        let ideal_plus_td = |n| Limit { relative_to_ideal: true, span: Span::TargetDurations(n) };
+        ExpectSettings {
+            outcome: Outcome::Playing,
+            stall: ideal_plus_td(2.0),
+            start: ideal_plus_td(3.0),
+            recover: None,
+            latency: None,
+            buffered: None,
+            requests: BTreeMap::new(),
+            requests_per_td: None,
+            errors: None,
+            shown: Vec::new(),
+            not_shown: Vec::new(),
+            may_skip: Vec::new(),
+        }
+    }
+}
