@@ -70,7 +70,7 @@ impl Expect {
         excused.extend(numbers(&expect.may_skip));
         excused.extend(numbers(&expect.not_shown));
         excused.retain(|msn| !must_show.contains(msn));
-        let pictures = pictures(scenario, presentation, ideal);
+        let pictures = pictures(scenario, presentation, timeline, ideal);
         Expect {
             profile,
             outcome: expect.outcome,
@@ -119,7 +119,12 @@ fn numbers(targets: &[Target]) -> BTreeSet<u64> {
 }
 
 /// The frames of all segments that a trial may come to.
-fn pictures(scenario: &Scenario, presentation: &Presentation, ideal: &Ideal) -> Pictures {
+fn pictures(
+    scenario: &Scenario,
+    presentation: &Presentation,
+    timeline: &Timeline,
+    ideal: &Ideal,
+) -> Pictures {
     let first = scenario.stream.media_sequence;
     let known = [scenario.until_msn(), scenario.last_msn(), ideal.ready_ms.keys().next_back().copied()];
     let last = known.into_iter().flatten().max().unwrap_or(first) + BEYOND_UNTIL;
@@ -137,6 +142,7 @@ fn pictures(scenario: &Scenario, presentation: &Presentation, ideal: &Ideal) -> 
             frames,
             before: 0,
             frame_ms: if frames == 0 { FRAME_MS } else { facts.duration_s * 1000.0 / frames as f64 },
+            began_ms: timeline.began_ms(msn),
         };
         (msn, picture)
     }))

@@ -16,6 +16,8 @@ pub struct Picture {
     /// Frames of all segments before it: where its own count begins.
     pub before: u64,
     pub frame_ms: f64,
+    /// When its first frame was taken, as the camera's clock says, stream milliseconds.
+    pub began_ms: f64,
 }
 
 impl Picture {
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     fn picture(run: u8, first: u64) -> Picture {
-        Picture { run, first, frames: 60, before: 0, frame_ms: 100.0 }
+        Picture { run, first, frames: 60, before: 0, frame_ms: 100.0, began_ms: 0.0 }
     }
 
     #[test]

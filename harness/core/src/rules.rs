@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no rule knows the origin or the faults. A judge that knows the crime can't be trusted.
 
+mod asked;
 mod hls;
 mod mse;
 mod session;
@@ -126,7 +127,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "session/recovers",
         level: Level::Viewer,
-        says: "The picture goes on to the trial's last segment, whatever happened before.",
+        says: "The picture goes on to the trial's last segment, whatever happened before, and in time after a fault.",
         rests_on: "the viewer",
         check: session::recovers,
     },
@@ -150,6 +151,41 @@ pub const RULES: &[Rule] = &[
         says: "The scenario's own counts of requests are kept.",
         rests_on: "the scenario's [expect.requests]",
         check: session::requests,
+    },
+    Rule {
+        id: "session/request-rate",
+        level: Level::Viewer,
+        says: "No more requests come within a target duration than the scenario allows.",
+        rests_on: "the scenario's [expect] requests_per_td",
+        check: asked::request_rate,
+    },
+    Rule {
+        id: "session/errors",
+        level: Level::Viewer,
+        says: "The player reports as many errors as the scenario expects.",
+        rests_on: "the scenario's [expect] errors",
+        check: asked::errors,
+    },
+    Rule {
+        id: "session/buffered",
+        level: Level::Viewer,
+        says: "A SourceBuffer never holds more than the scenario allows.",
+        rests_on: "the scenario's [expect] buffered",
+        check: asked::buffered,
+    },
+    Rule {
+        id: "view/latency",
+        level: Level::Viewer,
+        says: "The picture is never further behind the camera than the scenario allows.",
+        rests_on: "the scenario's [expect] latency",
+        check: asked::latency,
+    },
+    Rule {
+        id: "view/shown",
+        level: Level::Viewer,
+        says: "Segments that the scenario demands are shown, those that it forbids are not.",
+        rests_on: "the scenario's [expect] shown and not_shown",
+        check: asked::shown,
     },
     Rule {
         id: "view/frames-forward",

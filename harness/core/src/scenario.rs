@@ -142,6 +142,18 @@ impl Scenario {
         self.fault.iter().map(|fault| fault.get_ref())
     }
 
+    /// The files beside it that its faults want as the text of a playlist.
+    pub fn files(&self) -> Vec<String> {
+        self.faults().filter_map(|fault| fault.file.clone()).collect()
+    }
+
+    /// Gives the faults that want this file its text.
+    pub fn attach(&mut self, file: &str, text: &str) {
+        for fault in self.fault.iter_mut().map(Spanned::get_mut).filter(|f| f.file.as_deref() == Some(file)) {
+            fault.text = Some(text.to_string());
+        }
+    }
+
     /// The player is given a Multivariant Playlist.
     pub fn is_multivariant(&self) -> bool {
         self.stream.multivariant || !self.variant.is_empty()

@@ -207,7 +207,8 @@ mod tests {
             tracks: Vec::new(),
             segments: parts.collect(),
         };
-        let media = vec![Arc::new(media); presentation::sources(&scenario).len()];
+        let media = Arc::new(media);
+        let media: Vec<_> = presentation::sources(&scenario).iter().map(|_| media.clone()).collect();
         Timeline::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
     }
 

@@ -32,6 +32,10 @@ pub fn starts(case: &Case) -> Vec<Violation> {
 
 /// The last segment's last frame passed the playhead, or everything was played out.
 pub fn recovers(case: &Case) -> Vec<Violation> {
+    [reaches_the_end(case), advances_in_time(case)].concat()
+}
+
+fn reaches_the_end(case: &Case) -> Vec<Violation> {
     let Some(until) = case.expect.until_msn else { return Vec::new() };
     if case.expect.outcome != Outcome::Playing || case.expect.until_frame().is_none() {
         return Vec::new();
@@ -49,6 +53,26 @@ pub fn recovers(case: &Case) -> Vec<Violation> {
             case.trace.ended_at_ms
         ),
     )]
+}
+
+/// After the last fault that ends, the picture advances again within the limit.
+fn advances_in_time(case: &Case) -> Vec<Violation> {
+    let Some((over_ms, limit_ms)) = case.expect.recover else { return Vec::new() };
+    if case.trace.ended_at_ms < over_ms {
+        return Vec::new();
+    }
+    let before = case.view.shown.iter().filter(|shown| shown.at_ms <= over_ms).map(|shown| shown.frame).max();
+    let next =
+        case.view.shown.iter().find(|s| s.at_ms > over_ms && before.is_none_or(|frame| s.frame > frame));
+    let took_ms = next.map_or(case.trace.ended_at_ms, |shown| shown.at_ms) - over_ms;
+    if took_ms <= limit_ms {
+        return Vec::new();
+    }
+    let what = match next {
+        Some(_) => format!("the picture went on {took_ms:.0} ms after the last fault"),
+        None => format!("the picture did not go on in the {took_ms:.0} ms after the last fault"),
+    };
+    vec![Violation::new(over_ms + took_ms, format!("{what}; the limit is {limit_ms:.0} ms"))]
 }
 
 pub fn terminates(case: &Case) -> Vec<Violation> {

@@ -17,7 +17,8 @@ pub struct ExpectSettings {
     pub start: Limit,
     /// From the end of the last fault that ends, to an advancing picture.
     pub recover: Option<Limit>,
-    /// How far behind the newest segment's end the playhead may be, at any time after the first frame.
+    /// How far the picture may be behind the camera, at any time after the first frame. A segment's first frame was
+    /// taken one duration before the segment is published.
     pub latency: Option<Limit>,
     /// How much may be buffered in all.
     pub buffered: Option<Span>,

@@ -1,6 +1,7 @@
 //! Each row of the law: the good session keeps it, a bent one breaks it and no other, and a lawful session that
 //! looks like the bent one breaks none.
 
+mod asked;
 mod hls;
 mod mse;
 mod session;
@@ -27,7 +28,7 @@ struct Pairs {
 type Bent = (&'static str, fn() -> Session);
 
 fn all() -> impl Iterator<Item = &'static Pairs> {
-    [mse::PAIRS, hls::PAIRS, session::PAIRS, view::PAIRS].into_iter().flatten()
+    [asked::PAIRS, mse::PAIRS, hls::PAIRS, session::PAIRS, view::PAIRS].into_iter().flatten()
 }
 
 /// A live session, bent.

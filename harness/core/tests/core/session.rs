@@ -297,7 +297,17 @@ fn expect(plan: Plan) -> Expect {
         errors: None,
         pictures: Pictures::new((FIRST_MSN..UNTIL_MSN + 50).map(|msn| {
             let first = (msn - FIRST_MSN) % plan.lap_segments * FRAMES;
-            (msn, Picture { run: 1, first, frames: FRAMES, before: 0, frame_ms: FRAME_MS })
+            (
+                msn,
+                Picture {
+                    run: 1,
+                    first,
+                    frames: FRAMES,
+                    before: 0,
+                    frame_ms: FRAME_MS,
+                    began_ms: (msn as f64 - (FIRST_MSN + WINDOW) as f64) * TD_MS,
+                },
+            )
         })),
         is_illegal: false,
         illegal: Vec::new(),

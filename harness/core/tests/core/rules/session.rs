@@ -41,12 +41,24 @@ pub const PAIRS: &[Pairs] = &[
         rule: "session/recovers",
         bad: &[
             ("watching stopped before the picture got there", || bent(|s| s.cut(15_000.0))),
+            ("too late after a fault", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| !(8000.0..8900.0).contains(&at));
+                    s.expect.recover = Some((8000.0, 800.0));
+                })
+            }),
             ("one segment short", || bent(|s| s.cut(UNTIL_MS - TD_MS))),
             ("the clock gets there, the picture does not", || {
                 bent(|s| s.keep_frames(|at, _| at < UNTIL_MS - 1000.0))
             }),
         ],
         fair: &[
+            ("the picture went on just in time after a fault", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| !(8000.0..8900.0).contains(&at));
+                    s.expect.recover = Some((8000.0, 1000.0));
+                })
+            }),
             ("the compositor leaves the last frames out", || {
                 bent(|s| s.keep_frames(|at, _| at < UNTIL_MS - 400.0))
             }),
