@@ -3,7 +3,7 @@
 mod record;
 mod stream;
 
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
 use segproof_core::judge::{self, Judgement, Terms};
@@ -51,7 +51,20 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
 pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
-    Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render(&shown, &text)))
+    let mut scenario =
+        Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render(&shown, &text)))?;
+    for file in scenario.files() {
+        // Beside the scenario, and nowhere else: a scenario is handed on as a folder.
+        let is_name = Path::new(&file).components().all(|part| matches!(part, Component::Normal(_)));
+        let beside = path.with_file_name(&file);
+        let text = match is_name {
+            true => std::fs::read_to_string(&beside).map_err(|error| error.to_string()),
+            false => Err("a file beside the scenario is meant, without `/` at its beginning and `..`".to_string()),
+        };
+        let text = text.map_err(|why| anyhow::anyhow!("{shown}: file = {file:?}: {why}"))?;
+        scenario.attach(&file, &text);
+    }
+    Ok(scenario)
 }
 
 struct Performed {
