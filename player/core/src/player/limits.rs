@@ -40,7 +40,7 @@ pub const FULL_RETRY_TD: f64 = 0.5;
 /// How often a stuck playhead is looked for.
 pub const TICK_TD: f64 = 0.25;
 /// A playhead that starves this close to the end of a range has played it, in seconds.
-pub const RANGE_END_S: f64 = 0.3;
+pub const RANGE_END_S: f64 = 0.5;
 /// How far into a range a jump lands: exactly its start may be rounded to before it.
 pub const JUMP_INTO_S: f64 = 0.01;
 /// An append that extends the buffer by less has put its media elsewhere, in seconds.
