@@ -6,6 +6,7 @@ mod stream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use segproof_core::exchange::Protocol;
 use segproof_core::judge::{self, Judgement, Terms};
 use segproof_core::report::{TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
@@ -69,7 +70,7 @@ async fn perform(
     let folder = trial.dir(&plan.out);
     let stream = Stream::open(plan, scenario, player.settings.profile).await?;
     let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed);
-    let (stage, mut messages) = Stage::open(stream.publisher, files, trial.speed).await?;
+    let (stage, mut messages) = Stage::open(stream.publisher, files, trial.speed, Protocol::Http1).await?;
     let mut record = Record::begin(trial.speed);
 
     let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;

@@ -43,6 +43,34 @@ pub enum Host {
     Second,
 }
 
+/// Where the two media hosts are reached: URLs without a slash at the end, to which a path is appended. Empty until
+/// the shell has bound them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bases {
+    pub first: String,
+    pub second: String,
+}
+
+impl Bases {
+    pub fn of(&self, host: Host) -> &str {
+        match host {
+            Host::First => &self.first,
+            Host::Second => &self.second,
+        }
+    }
+}
+
+/// What the media hosts speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1 over TCP.
+    #[default]
+    Http1,
+    /// HTTP/2 over TLS, as browsers want it.
+    Http2,
+}
+
 /// What the shell is to do with a request.
 #[derive(Debug, Clone)]
 pub struct Reply {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::exchange::{Ask, Framing, Reply, Step};
+use crate::exchange::{Ask, Bases, Framing, Reply, Step};
 use crate::fault::{ContentLength, Fault};
 use crate::hls::{MediaPlaylist, MediaSegment};
 use crate::media::{self, MediaError, SegmentFacts, Track};
@@ -63,6 +63,8 @@ impl Media {
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub timeline: Timeline,
+    /// Where its hosts are reached, for the URLs that name one.
+    pub bases: Bases,
     faults: Vec<Fault>,
     clock: Clock,
     media: Arc<Media>,
@@ -87,6 +89,7 @@ impl Origin {
         let target_duration_ms = f64::from(media.target_duration_s) * 1000.0;
         Origin {
             timeline: Timeline::new(scenario, lap_ms, target_duration_ms),
+            bases: Bases::default(),
             faults: scenario.faults().cloned().collect(),
             clock: scenario.stream.clock,
             media,
