@@ -59,7 +59,9 @@ pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
         let beside = path.with_file_name(&file);
         let text = match is_name {
             true => std::fs::read_to_string(&beside).map_err(|error| error.to_string()),
-            false => Err("a file beside the scenario is meant, without `/` at its beginning and `..`".to_string()),
+            false => {
+                Err("a file beside the scenario is meant, without `/` at its beginning and `..`".to_string())
+            }
         };
         let text = text.map_err(|why| anyhow::anyhow!("{shown}: file = {file:?}: {why}"))?;
         scenario.attach(&file, &text);
@@ -82,7 +84,8 @@ async fn perform(
     let folder = trial.dir(&plan.out);
     let stream = Stream::open(plan, scenario, player.settings.profile).await?;
     let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed);
-    let (stage, mut messages) = Stage::open(stream.publisher, files, trial.speed).await?;
+    let (stage, mut messages) =
+        Stage::open(stream.publisher, files, trial.speed, scenario.stream.protocol).await?;
     let mut record = Record::begin(trial.speed);
 
     let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;

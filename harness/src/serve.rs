@@ -1,48 +1,52 @@
-//! One trial's two listeners on loopback: *control* (page, player, probe) and *media* (the faulty origin).
+//! One trial's listeners on loopback: *control* (page, player, probe) and two of *media* (the faulty origin).
 //!
-//! Control is plain and never faulted. Media is another port, so that CORS is real, and carries out what the
-//! [`Origin`](segproof_core::origin::Origin) decides. Each trial has its own pair: nothing is shared.
+//! Control is plain and never faulted. Media are other ports, so that CORS is real, and carry out what the
+//! [`Origin`](segproof_core::origin::Origin) decides. Each trial has its own: nothing is shared.
 
 mod control;
+mod door;
+mod http1;
 mod live;
 mod media;
+mod playback;
+mod publisher;
 mod tap;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use segproof_core::origin::Origin;
+use segproof_core::exchange::{Bases, Host, Protocol};
 use segproof_core::trace::Request;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{SetOnce, mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use control::{PageFiles, PageMessage};
 pub use live::LiveFiles;
+pub use publisher::{Publish, Publisher};
 
-/// What answers on the media listener.
-pub enum Publisher {
-    Origin(Mutex<Origin>),
-    /// The files of a running ffmpeg.
-    Files(Mutex<LiveFiles>),
-}
+use door::Doors;
 
-/// A trial's listeners and what they have recorded. Dropping it closes both and every connection.
+/// A trial's listeners and what they have recorded. Dropping it closes them and every connection.
 pub struct Stage {
     pub control: SocketAddr,
+    /// The media host that the player is given.
     pub media: SocketAddr,
+    /// The other one.
+    pub media_second: SocketAddr,
+    /// Where both are reached.
+    pub bases: Bases,
     shared: Arc<Shared>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
-    door: watch::Sender<Door>,
     /// Its drop tells what runs in tasks of its own: axum gives each WebSocket one.
     _open: watch::Sender<()>,
 }
 
-/// Whether the media listener takes connections.
+/// Whether the media hosts take connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     Open,
@@ -57,8 +61,15 @@ struct Shared {
     fired: Mutex<Vec<Fired>>,
     page: mpsc::UnboundedSender<PageMessage>,
     files: PageFiles,
+    doors: watch::Sender<Doors>,
     /// Closed when the stage is dropped.
     open: watch::Receiver<()>,
+}
+
+impl Shared {
+    fn is_media_open(&self) -> bool {
+        self.doors.borrow().is_open()
+    }
 }
 
 /// A fault that met a request; goes to origin.jsonl, never into the trace.
@@ -76,7 +87,7 @@ pub struct Clock {
     /// Stream seconds per wall second.
     speed: f64,
     /// Wall milliseconds of the first playlist request.
-    zero_ms: OnceLock<f64>,
+    zero_ms: SetOnce<f64>,
 }
 
 impl Clock {
@@ -100,42 +111,77 @@ impl Clock {
     }
 
     fn begin(&self, wall_ms: f64) {
-        self.zero_ms.get_or_init(|| wall_ms);
+        // Zero is the first playlist request; for every further one it is set already.
+        let _ = self.zero_ms.set(wall_ms);
+    }
+
+    /// Resolves when stream time has begun.
+    async fn begun(&self) {
+        self.zero_ms.wait().await;
+    }
+
+    /// Resolves at this stream time, once that has begun; never, if the moment is beyond what can be counted.
+    async fn reached(&self, stream_ms: f64) {
+        let zero_ms = self.zero_ms.wait().await;
+        let since_opened = Duration::try_from_secs_f64((zero_ms + stream_ms / self.speed).max(0.0) / 1000.0);
+        match since_opened.ok().and_then(|wait| self.opened.checked_add(wait)) {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What so much stream time takes in wall time; nothing if that is more than can be counted.
+    fn wall(&self, stream_ms: f64) -> Option<Duration> {
+        Duration::try_from_secs_f64((stream_ms / self.speed / 1000.0).max(0.0)).ok()
     }
 }
 
 impl Stage {
-    /// Opens both listeners on 127.0.0.1. Page messages arrive on the receiver until the stage is dropped.
+    /// Opens all listeners on 127.0.0.1. Page messages arrive on the receiver until the stage is dropped.
     pub async fn open(
         publisher: Publisher,
         files: PageFiles,
         speed: f64,
+        protocol: Protocol,
     ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
-        let control = TcpListener::bind(LOOPBACK).await?;
-        let media = TcpListener::bind(LOOPBACK).await?;
-        let (control_address, media_address) = (control.local_addr()?, media.local_addr()?);
+        let control_listener = TcpListener::bind(LOOPBACK).await?;
+        let first = TcpListener::bind(LOOPBACK).await?;
+        let second = TcpListener::bind(LOOPBACK).await?;
+        let (control, media, media_second) =
+            (control_listener.local_addr()?, first.local_addr()?, second.local_addr()?);
+        let scheme = match protocol {
+            Protocol::Http1 => "http",
+            Protocol::Http2 => "https",
+        };
+        let bases =
+            Bases { first: format!("{scheme}://{media}"), second: format!("{scheme}://{media_second}") };
+        publisher.with(|publisher| publisher.set_bases(bases.clone()));
+
         let (page, messages) = mpsc::unbounded_channel();
         let (open, is_open) = watch::channel(());
         let shared = Arc::new(Shared {
-            clock: Clock { opened: Instant::now(), speed, zero_ms: OnceLock::new() },
+            clock: Clock { opened: Instant::now(), speed, zero_ms: SetOnce::new() },
             publisher,
             requests: Mutex::new(Vec::new()),
             fired: Mutex::new(Vec::new()),
             page,
             files,
+            doors: watch::Sender::new(Doors { action: Door::Open, scenario: Door::Open }),
             open: is_open,
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(control::serve(control, shared.clone()));
-        let (door, media_door) = watch::channel(Door::Open);
-        tasks.spawn(media::serve(media, shared.clone(), media_door));
-        let (control, media) = (control_address, media_address);
-        Ok((Stage { control, media, shared, _tasks: tasks, door, _open: open }, messages))
+        tasks.spawn(control::serve(control_listener, shared.clone()));
+        for (listener, host) in [(first, Host::First), (second, Host::Second)] {
+            tasks.spawn(media::serve(listener, host, shared.clone()));
+        }
+        tasks.spawn(door::refuse_in_time(shared.clone()));
+        Ok((Stage { control, media, media_second, bases, shared, _tasks: tasks, _open: open }, messages))
     }
 
-    /// Opens or shuts the media listener; its address stays the same.
+    /// Opens or shuts the media listeners; their addresses stay the same. They are open if the scenario, too, wants
+    /// them to be.
     pub fn set_media_door(&self, door: Door) {
-        self.door.send_replace(door);
+        self.shared.doors.send_modify(|doors| doors.action = door);
     }
 
     pub fn clock(&self) -> &Clock {
@@ -153,7 +199,8 @@ impl Stage {
 
     /// The URL of the page with the player, playing this stage's stream.
     pub fn page_url(&self) -> String {
-        let src = format!("http://{}{}", self.media, segproof_core::origin::PLAYLIST_PATH);
+        let path = self.shared.publisher.with(|publisher| publisher.entry_path());
+        let src = format!("{}{path}", self.bases.first);
         let encoded = src.replace(':', "%3A").replace('/', "%2F");
         format!("http://{}/player/index.html?src={encoded}", self.control)
     }
@@ -167,7 +214,7 @@ impl PageFiles {
 }
 
 /// Gives each connection a task, until dropped: the connections end with it.
-async fn accept<C>(listener: TcpListener, mut connect: impl FnMut(TcpStream) -> C)
+async fn accept<C>(listener: &TcpListener, mut connect: impl FnMut(TcpStream) -> C)
 where
     C: Future<Output = ()> + Send + 'static,
 {

@@ -6,8 +6,12 @@
 mod client;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/hosts.rs"]
+mod hosts;
 #[path = "wire/leaks.rs"]
 mod leaks;
+#[path = "wire/replies.rs"]
+mod replies;
 #[path = "wire/requests.rs"]
 mod requests;
 #[path = "wire/stand.rs"]

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
+use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::Session;
 use segproof_harness::engine::Window;
@@ -53,7 +54,7 @@ async fn page(webdriver: &str, speed: f64) -> anyhow::Result<Option<String>> {
     // The page wants no stream.
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
     let (stage, mut messages) =
-        Stage::open(nothing, PageFiles::new(folder, Vec::new(), speed), speed).await?;
+        Stage::open(nothing, PageFiles::new(folder, Vec::new(), speed), speed, Protocol::Http1).await?;
     let session = Session::open(webdriver, "chromium", &format!("warp/{speed}")).await?;
     let opened = session.open_page(&stage.page_url()).await;
     let found = tokio::time::timeout(PAGE_LIMIT, outcome(&mut messages)).await;

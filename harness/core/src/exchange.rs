@@ -43,18 +43,8 @@ pub enum Host {
     Second,
 }
 
-/// What the media hosts speak.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    Http1,
-    /// HTTP/2 over TLS.
-    Http2,
-}
-
-/// Where the media hosts are found: scheme, name and port, without a slash at the end. Empty where nobody asks.
+/// Where the two media hosts are reached: URLs without a slash at the end, to which a path is appended. Empty until
+/// the shell has bound them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bases {
     pub first: String,
@@ -68,6 +58,17 @@ impl Bases {
             Host::Second => &self.second,
         }
     }
+}
+
+/// What the media hosts speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1 over TCP.
+    #[default]
+    Http1,
+    /// HTTP/2 over TLS, as browsers want it.
+    Http2,
 }
 
 /// What the shell is to do with a request.

@@ -48,7 +48,7 @@ impl Stream {
         let expected_ms = if ideal.finish_ms.is_finite() { ideal.finish_ms } else { horizon_ms };
         let limit_ms = scenario.limit.map_or(LIMIT_FACTOR * expected_ms + LIMIT_TD * td_ms, |l| l.ms(td_ms));
         let (publisher, live) = match scenario.stream.packager {
-            Packager::Origin => (Publisher::Origin(Mutex::new(origin)), None),
+            Packager::Origin => (Publisher::Origin(Box::new(Mutex::new(origin))), None),
             Packager::Ffmpeg => {
                 let (packager, folder) = broadcast(&fixture, scenario).await?;
                 let files = LiveFiles::new(folder.path().to_path_buf());

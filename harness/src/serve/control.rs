@@ -77,7 +77,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .with_state(shared);
     // Not axum::serve: its connections are tasks of their own and would outlive the stage.
-    accept(listener, |stream| {
+    accept(&listener, |stream| {
         let service = TowerToHyperService::new(router.clone());
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         async {

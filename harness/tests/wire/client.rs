@@ -20,6 +20,8 @@ pub struct Client {
 pub struct Head {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
+    /// The same as they came: in order, and each as often as it was sent.
+    pub fields: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -66,10 +68,14 @@ impl Client {
         let text = String::from_utf8(self.received.drain(..end + 4).collect()).expect("a head is text");
         let mut lines = text.trim_end().split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
-        let fields = lines.map(|line| line.split_once(": ").expect("a header field"));
+        let fields: Vec<(String, String)> = lines
+            .map(|line| line.split_once(": ").expect("a header field"))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_string()))
+            .collect();
         Head {
             status: status.unwrap_or_else(|| panic!("no status line: {text:?}")),
-            headers: fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_string())).collect(),
+            headers: fields.iter().cloned().collect(),
+            fields,
         }
     }
 
@@ -79,6 +85,27 @@ impl Client {
             self.more().await.expect("the rest of a body");
         }
         self.received.drain(..length).collect()
+    }
+
+    /// Reads one chunk of a chunked body; the last one is empty (RFC 9112, 7.1).
+    pub async fn chunk(&mut self) -> Vec<u8> {
+        let end = loop {
+            match self.received.windows(2).position(|two| two == b"\r\n") {
+                Some(at) => break at,
+                None => self.more().await.expect("a chunk's size"),
+            }
+        };
+        let line = String::from_utf8(self.received.drain(..end + 2).collect()).expect("a size is text");
+        let length =
+            usize::from_str_radix(line.trim_end(), 16).unwrap_or_else(|_| panic!("a size: {line:?}"));
+        let chunk = self.body(length).await;
+        assert_eq!(self.body(2).await, b"\r\n", "a chunk's end");
+        chunk
+    }
+
+    /// How much of a body has arrived, once more has; nothing at its end.
+    pub async fn arrived(&mut self) -> Option<usize> {
+        self.more().await.ok().map(|()| self.received.len())
     }
 
     /// Reads a whole response, as long as its Content-Length says.

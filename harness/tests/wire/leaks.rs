@@ -11,21 +11,22 @@ use crate::client::{Client, Farewell, within};
 use crate::stand::{INIT, SEGMENT, Stand};
 
 #[tokio::test]
-async fn both_listeners_are_on_loopback_only() {
+async fn all_listeners_are_on_loopback_only() {
     let stand = Stand::open("").await;
-    for address in [stand.stage.control, stand.stage.media] {
+    for address in [stand.stage.control, stand.stage.media, stand.stage.media_second] {
         assert_eq!(address.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
         // All of 127/8 is this machine; a listener on 0.0.0.0 would answer here, too.
         let elsewhere = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), address.port()));
         assert!(TcpStream::connect(elsewhere).await.is_err(), "{address} answers on {elsewhere}");
     }
-    assert_ne!(stand.stage.control.port(), stand.stage.media.port());
+    let ports = [stand.stage.control, stand.stage.media, stand.stage.media_second].map(|a| a.port());
+    assert_eq!(BTreeSet::from(ports).len(), 3, "{ports:?}");
 }
 
 #[tokio::test]
 async fn dropping_the_stage_closes_listeners_and_connections() {
     let mut stand = Stand::open("[[fault]]\non = \"segment 100\"\nhang = \"10\"\n").await;
-    let (control, media) = (stand.stage.control, stand.stage.media);
+    let (control, media, second) = (stand.stage.control, stand.stage.media, stand.stage.media_second);
     let mut hanging = Client::connect(media).await;
     hanging.get(SEGMENT).await;
     hanging.head().await;
@@ -46,7 +47,7 @@ async fn dropping_the_stage_closes_listeners_and_connections() {
         assert_eq!(farewell, Farewell::Closed);
     }
     within("the end of the page's messages", async { while stand.page.recv().await.is_some() {} }).await;
-    for address in [control, media] {
+    for address in [control, media, second] {
         assert!(TcpSocket::new_v4().expect("a socket").connect(address).await.is_err(), "{address} is open");
     }
 }
@@ -80,8 +81,8 @@ async fn nothing_remains_of_a_dropped_stage() {
         "[[fault]]\non = \"segment 100\"\nreset = \"1000\"\n[[fault]]\non = \"segment 101\"\nhang = \"1000\"\n",
     )
     .await;
-    let ports = [stand.stage.control.port(), stand.stage.media.port()];
-    assert_eq!(sockets(&ports), 2, "the listeners");
+    let ports = [stand.stage.control, stand.stage.media, stand.stage.media_second].map(|a| a.port());
+    assert_eq!(sockets(&ports), 3, "the listeners");
     let mut kept = vec![connect_probe(stand.stage.control).await];
     for i in 0..200 {
         let mut client = Client::connect(stand.stage.media).await;
@@ -93,7 +94,7 @@ async fn nothing_remains_of_a_dropped_stage() {
         }
     }
     assert_eq!(stand.stage.requests().len(), 200);
-    assert!(sockets(&ports) > 2, "some connections are open");
+    assert!(sockets(&ports) > 3, "some connections are open");
 
     drop(stand);
 

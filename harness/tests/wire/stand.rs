@@ -1,15 +1,17 @@
 //! A stage over a small fixture, and what a test wants to know of it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use segproof_core::exchange::{Ask, Bases, Framing, Protocol, Reply, Step};
 use segproof_core::origin::Origin;
 use segproof_core::presentation::{Media, Presentation};
 use segproof_core::scenario::Scenario;
-use segproof_core::trace::{End, Request};
+use segproof_core::trace::{Content, End, Request, Resource};
 use segproof_harness::fixtures;
-use segproof_harness::serve::{PageFiles, PageMessage, Publisher, Stage};
+use segproof_harness::serve::{PageFiles, PageMessage, Publish, Publisher, Stage};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::client::within;
@@ -47,10 +49,31 @@ impl Stand {
         );
         let scenario = Scenario::parse(&scenario).expect("a scenario");
         let presentation = Arc::new(Presentation::new(&scenario, std::slice::from_ref(&media)));
-        let publisher = Publisher::Origin(Mutex::new(Origin::new(&scenario, presentation)));
+        let publisher = Publisher::Origin(Box::new(Mutex::new(Origin::new(&scenario, presentation))));
+        Stand::open_publishing(publisher, media, speed, Protocol::Http1).await
+    }
+
+    /// Opens a stage that answers as a test says.
+    pub async fn open_script(script: Script, speed: f64, protocol: Protocol) -> Stand {
+        let nothing = Media {
+            target_duration_s: 2,
+            init: Arc::from([].as_slice()),
+            tracks: Vec::new(),
+            segments: Vec::new(),
+        };
+        let publisher = Publisher::Other(Mutex::new(Box::new(script)));
+        Stand::open_publishing(publisher, Arc::new(nothing), speed, protocol).await
+    }
+
+    async fn open_publishing(
+        publisher: Publisher,
+        media: Arc<Media>,
+        speed: f64,
+        protocol: Protocol,
+    ) -> Stand {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/mutants/none");
         let files = PageFiles::new(folder, Vec::new(), speed);
-        let (stage, page) = Stage::open(publisher, files, speed).await.expect("two listeners");
+        let (stage, page) = Stage::open(publisher, files, speed, protocol).await.expect("three listeners");
         Stand { stage, page, media }
     }
 
@@ -90,6 +113,72 @@ impl Stand {
         })
         .await
     }
+}
+
+/// What a test says in the origin's place.
+pub struct Script {
+    pub answer: Box<dyn FnMut(&Ask) -> Reply + Send>,
+    pub grants_preflights: bool,
+    pub refusals: Vec<Range<f64>>,
+    pub bases: Arc<Mutex<Bases>>,
+}
+
+impl Script {
+    pub fn new(answer: impl FnMut(&Ask) -> Reply + Send + 'static) -> Script {
+        Script {
+            answer: Box::new(answer),
+            grants_preflights: true,
+            refusals: Vec::new(),
+            bases: Arc::default(),
+        }
+    }
+
+    /// Answers `SEGMENT` with these steps, anything else with `BODY` whole.
+    pub fn playing(framing: Framing, steps: &[Step]) -> Script {
+        let steps = steps.to_vec();
+        Script::new(move |ask| match ask.path {
+            SEGMENT => reply(framing, &steps),
+            _ => reply(Framing::Length(body().len()), &[Step::Head, Step::BodyTo(body().len())]),
+        })
+    }
+}
+
+impl Publish for Script {
+    fn handle(&mut self, _now_ms: f64, ask: &Ask) -> Reply {
+        (self.answer)(ask)
+    }
+
+    fn preflight(&self, _now_ms: f64, _ask: &Ask) -> bool {
+        self.grants_preflights
+    }
+
+    fn refusals(&self) -> Vec<Range<f64>> {
+        self.refusals.clone()
+    }
+
+    fn set_bases(&mut self, bases: Bases) {
+        *self.bases.lock().expect("the test still runs") = bases;
+    }
+}
+
+/// A reply with `body`.
+pub fn reply(framing: Framing, steps: &[Step]) -> Reply {
+    Reply {
+        resource: Resource::Unknown,
+        attempt: 1,
+        status: 200,
+        headers: vec![("access-control-allow-origin".to_string(), "*".to_string())],
+        framing,
+        body: body().into(),
+        content: Content::Nothing,
+        steps: steps.to_vec(),
+        fired: Vec::new(),
+    }
+}
+
+/// 40,000 bytes, none of them where it could be taken for another.
+pub fn body() -> Vec<u8> {
+    (0..20_000u16).flat_map(u16::to_be_bytes).collect()
 }
 
 /// The fixture's media; each segment ends with a box of so many bytes that players skip (ISO 14496-12, 8.1.2).
