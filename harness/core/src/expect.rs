@@ -34,6 +34,9 @@ pub struct Expect {
     pub start_frame: u64,
     /// The segment whose last frame ends the trial.
     pub until_msn: Option<u64>,
+    /// When the ideal player has shown all that can be shown; no picture is expected after it where `outcome` is no
+    /// success.
+    pub finish_ms: f64,
     pub start_limit_ms: f64,
     pub stall_limit_ms: f64,
     /// When the last fault that ends is over, and how long after that the picture may take to advance.
@@ -77,6 +80,7 @@ impl Expect {
             target_duration_ms: td,
             until_msn: scenario.until_msn(),
             start_frame: ideal.start_msn.and_then(|msn| pictures.first_frame(msn)).unwrap_or(0),
+            finish_ms: ideal.finish_ms,
             start_limit_ms: expect.start.ms(ideal.start_ms, td),
             stall_limit_ms: expect.stall.ms(ideal.stall_ms, td),
             recover: expect.recover.map(|limit| (last_fault_ends_ms(scenario, timeline), limit.ms(0.0, td))),

@@ -208,7 +208,9 @@ pub fn playing_until_ms(trace: &Trace, expect: &Expect) -> f64 {
         _ => false,
     };
     let ended = trace.page.iter().find(is_end).map(|entry| entry.at_ms);
-    [until_reached_ms(trace, expect), ended].into_iter().flatten().fold(trace.ended_at_ms, f64::min)
+    let is_success = matches!(expect.outcome, Outcome::Playing | Outcome::Ended);
+    let finish = (!is_success && expect.finish_ms.is_finite()).then_some(expect.finish_ms);
+    [until_reached_ms(trace, expect), ended, finish].into_iter().flatten().fold(trace.ended_at_ms, f64::min)
 }
 
 fn until_reached_ms(trace: &Trace, expect: &Expect) -> Option<f64> {

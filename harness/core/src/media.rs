@@ -35,8 +35,11 @@ pub struct Track {
 /// What a media segment says of its video track, and the digest of its media data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentFacts {
-    /// Digest of the mdat payloads, as [`digest`] computes it.
+    /// Digest of the first mdat's payload, as [`digest`] computes it.
     pub mdat: String,
+    /// Digests of those after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_mdats: Vec<String>,
     /// Decode time of the first video sample, seconds.
     pub start_s: f64,
     /// Sum of the video samples' durations, seconds.
@@ -78,13 +81,19 @@ pub fn tracks(init: &[u8]) -> Result<Vec<Track>, MediaError> {
 /// Reads a media segment in the light of its init segment's tracks.
 pub fn segment_facts(segment: &[u8], tracks: &[Track]) -> Result<SegmentFacts, MediaError> {
     let video = tracks.iter().find(|t| t.is_video).ok_or(MediaError::NoVideo)?;
-    let mut facts =
-        SegmentFacts { mdat: String::new(), start_s: 0.0, duration_s: 0.0, frames: 0, is_spoiled: false };
-    let mut mdat = Digest::new();
+    let mut facts = SegmentFacts {
+        mdat: String::new(),
+        more_mdats: Vec::new(),
+        start_s: 0.0,
+        duration_s: 0.0,
+        frames: 0,
+        is_spoiled: false,
+    };
+    let mut mdats = Vec::new();
     let mut first = true;
     for (kind, range) in boxes(segment) {
         if &kind == b"mdat" {
-            mdat.update(&segment[payload(segment, &range)]);
+            mdats.push(digest(&segment[payload(segment, &range)]));
         }
         if &kind != b"moof" {
             continue;
@@ -107,7 +116,9 @@ pub fn segment_facts(segment: &[u8], tracks: &[Track]) -> Result<SegmentFacts, M
     if facts.frames == 0 {
         return Err(MediaError::Missing("video sample"));
     }
-    facts.mdat = mdat.finish();
+    let mut mdats = mdats.into_iter();
+    facts.mdat = mdats.next().unwrap_or_default();
+    facts.more_mdats = mdats.collect();
     Ok(facts)
 }
 

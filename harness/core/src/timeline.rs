@@ -195,6 +195,7 @@ mod tests {
             duration_s,
             facts: SegmentFacts {
                 mdat: String::new(),
+                more_mdats: Vec::new(),
                 start_s: 0.0,
                 duration_s,
                 frames: 1,

@@ -10,6 +10,8 @@ use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Trace};
 pub struct View {
     /// Digest of media data -> the segments that were served with it, and since when.
     by_digest: BTreeMap<String, BTreeMap<u64, f64>>,
+    /// Digests of media data that follow the first of their segment.
+    followers: BTreeSet<String>,
     clock_error_ms: f64,
     /// Every segment in any delivered playlist, with EXT-X-GAP or without.
     pub listed: BTreeMap<u64, Listed>,
@@ -38,6 +40,7 @@ impl View {
     pub fn new(trace: &Trace, expect: &Expect) -> View {
         let mut view = View {
             by_digest: BTreeMap::new(),
+            followers: BTreeSet::new(),
             clock_error_ms: trace.clock_error_ms,
             listed: BTreeMap::new(),
             shown: shown(trace, expect),
@@ -59,6 +62,7 @@ impl View {
         for request in &trace.requests {
             if let (Content::Segment(facts), Some(msn)) = (&request.content, request.resource.msn()) {
                 let digests = view.by_digest.entry(facts.mdat.clone()).or_default();
+                view.followers.extend(facts.more_mdats.iter().cloned());
                 let also = repeated.get(&msn).into_iter().flatten().copied();
                 for msn in also.chain([msn]) {
                     digests.entry(msn).or_insert(request.at_ms);
@@ -76,8 +80,13 @@ impl View {
         boxes
             .iter()
             .filter_map(|b| match b {
-                AppendedBox::Mdat { digest } => Some(self.by_digest.get(digest)),
+                AppendedBox::Mdat { digest } => Some(digest),
                 _ => None,
+            })
+            .filter_map(|digest| match self.by_digest.get(digest) {
+                // The segment was told by its first one.
+                None if self.followers.contains(digest) => None,
+                served => Some(served),
             })
             .map(|served| {
                 let before = served.into_iter().flatten().filter(|(_, since)| **since <= at_ms);

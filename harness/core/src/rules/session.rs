@@ -111,7 +111,7 @@ pub fn terminates(case: &Case) -> Vec<Violation> {
             case.trace.ended_at_ms,
             "playing was impossible, but the player neither reported a fatal error nor ended",
         )],
-        Outcome::Failed => Vec::new(),
+        Outcome::Failed | Outcome::Open => Vec::new(),
     }
 }
 

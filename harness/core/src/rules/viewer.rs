@@ -45,7 +45,7 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         // What could not be reached is `session/recovers`' business.
         Outcome::Playing => case.expect.until_msn.map_or(last_shown, |until| until.min(last_shown)),
         Outcome::Ended => case.expect.until_msn.unwrap_or(last_shown),
-        Outcome::Failed => last_shown,
+        Outcome::Failed | Outcome::Open => last_shown,
     };
     (first..=last)
         .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| listed.gap_ms.is_none()))

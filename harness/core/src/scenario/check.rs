@@ -287,6 +287,14 @@ fn check_end(scenario: &Scenario) -> Result<(), ScenarioError> {
                 span: None,
             });
         }
+        (None, Outcome::Open) if scenario.limit.is_none() => {
+            return Err(ScenarioError {
+                message:
+                    "`limit` is missing: with `outcome = \"open\"` it says how long the trial is watched"
+                        .into(),
+                span: None,
+            });
+        }
         (Some(until), _) if scenario.until_msn().is_none() => {
             return Err(ScenarioError::at(until.span(), "`until` names a segment: \"segment 112\""));
         }

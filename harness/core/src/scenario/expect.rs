@@ -46,6 +46,8 @@ pub enum Outcome {
     Ended,
     /// The player has given up, and says so.
     Failed,
+    /// Going on, ending and giving up are all right: it is watched until `limit`.
+    Open,
 }
 
 impl Default for ExpectSettings {

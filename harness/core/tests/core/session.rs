@@ -284,6 +284,7 @@ fn expect(plan: Plan) -> Expect {
         target_duration_ms: TD_MS,
         start_frame: (START_MSN - FIRST_MSN) * FRAMES,
         until_msn: Some(UNTIL_MSN),
+        finish_ms: UNTIL_MS,
         start_limit_ms: 1000.0,
         stall_limit_ms: 1000.0,
         recover: None,
@@ -384,6 +385,7 @@ pub fn segment(msn: u64) -> Resource {
 pub fn facts(msn: u64, lap_segments: u64) -> SegmentFacts {
     SegmentFacts {
         mdat: mdat(msn, lap_segments),
+        more_mdats: Vec::new(),
         start_s: (msn - FIRST_MSN) as f64 * TD_MS / 1000.0,
         duration_s: TD_MS / 1000.0,
         frames: FRAMES as u32,
