@@ -6,6 +6,7 @@
 mod control;
 mod door;
 mod http1;
+mod http2;
 mod live;
 mod media;
 mod playback;
@@ -29,6 +30,7 @@ pub use live::LiveFiles;
 pub use publisher::{Publish, Publisher};
 
 use door::Doors;
+use media::Speech;
 
 /// A trial's listeners and what they have recorded. Dropping it closes them and every connection.
 pub struct Stage {
@@ -39,6 +41,8 @@ pub struct Stage {
     pub media_second: SocketAddr,
     /// Where both are reached.
     pub bases: Bases,
+    /// The media hosts' own certificate (DER), where they speak TLS.
+    pub certificate: Option<Vec<u8>>,
     shared: Arc<Shared>,
     /// Aborted on drop.
     _tasks: JoinSet<()>,
@@ -149,9 +153,12 @@ impl Stage {
         let second = TcpListener::bind(LOOPBACK).await?;
         let (control, media, media_second) =
             (control_listener.local_addr()?, first.local_addr()?, second.local_addr()?);
-        let scheme = match protocol {
-            Protocol::Http1 => "http",
-            Protocol::Http2 => "https",
+        let (scheme, speech, certificate) = match protocol {
+            Protocol::Http1 => ("http", Speech::Http1, None),
+            Protocol::Http2 => {
+                let (tls, certificate) = http2::acceptor()?;
+                ("https", Speech::Http2(tls), Some(certificate))
+            }
         };
         let bases =
             Bases { first: format!("{scheme}://{media}"), second: format!("{scheme}://{media_second}") };
@@ -172,10 +179,12 @@ impl Stage {
         let mut tasks = JoinSet::new();
         tasks.spawn(control::serve(control_listener, shared.clone()));
         for (listener, host) in [(first, Host::First), (second, Host::Second)] {
-            tasks.spawn(media::serve(listener, host, shared.clone()));
+            tasks.spawn(media::serve(listener, speech.clone(), host, shared.clone()));
         }
         tasks.spawn(door::refuse_in_time(shared.clone()));
-        Ok((Stage { control, media, media_second, bases, shared, _tasks: tasks, _open: open }, messages))
+        let stage =
+            Stage { control, media, media_second, bases, certificate, shared, _tasks: tasks, _open: open };
+        Ok((stage, messages))
     }
 
     /// Opens or shuts the media listeners; their addresses stay the same. They are open if the scenario, too, wants

@@ -1,6 +1,7 @@
 //! What a client of a stage's listeners gets, byte by byte, and what the stage records of it.
 //!
-//! No browser and no HTTP library: requests are written, and responses read, on bare TCP connections.
+//! No browser and no HTTP library: requests are written, and responses read, on bare TCP connections. Only HTTP/2 is
+//! left to a library, which tells how each stream ended.
 
 #[path = "wire/client.rs"]
 mod client;
@@ -8,6 +9,8 @@ mod client;
 mod faults;
 #[path = "wire/hosts.rs"]
 mod hosts;
+#[path = "wire/http2.rs"]
+mod http2;
 #[path = "wire/leaks.rs"]
 mod leaks;
 #[path = "wire/replies.rs"]

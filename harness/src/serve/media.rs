@@ -9,16 +9,24 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use segproof_core::exchange::{Ask, Host};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::door::shut_until_open;
-use super::{Shared, accept, http1};
+use super::{Shared, accept, http1, http2};
+
+/// How a media host speaks.
+#[derive(Clone)]
+pub enum Speech {
+    Http1,
+    Http2(TlsAcceptor),
+}
 
 /// Serves while the door is open. Shut, the listener and all its connections are gone, so that a client is
 /// refused by the operating system itself.
-pub async fn serve(mut listener: TcpListener, host: Host, shared: Arc<Shared>) {
+pub async fn serve(mut listener: TcpListener, speech: Speech, host: Host, shared: Arc<Shared>) {
     let mut doors = shared.doors.subscribe();
     loop {
-        let serving = accept(&listener, |stream| connection(stream, host, shared.clone()));
+        let serving = accept(&listener, |stream| connection(stream, speech.clone(), host, shared.clone()));
         tokio::select! {
             () = serving => {}
             // An error means that the stage is gone, and this task with it.
@@ -31,8 +39,11 @@ pub async fn serve(mut listener: TcpListener, host: Host, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(stream: TcpStream, host: Host, shared: Arc<Shared>) {
-    http1::serve(stream, host, shared).await;
+async fn connection(stream: TcpStream, speech: Speech, host: Host, shared: Arc<Shared>) {
+    match speech {
+        Speech::Http1 => http1::serve(stream, host, shared).await,
+        Speech::Http2(tls) => http2::serve(stream, tls, host, shared).await,
+    }
 }
 
 /// What the origin is to know of a GET.
