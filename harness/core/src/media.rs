@@ -1,24 +1,35 @@
 //! What the bytes of an init segment or a media segment hold, as far as the suite has to know: tracks, decode
 //! times, sample counts, and a digest that page and origin compute alike.
 //!
-//! Boxes are read with mp4-atom. The only edit is the tfdt shift, done in place so that no other byte changes.
+//! Boxes are read with mp4-atom. A lap's tfdt shift is done here, in place so that no other byte changes; what a
+//! scenario does to media on purpose is in [`edit`].
 
-use std::ops::Range;
+mod boxes;
+pub mod edit;
+mod fragment;
 
-use mp4_atom::{Atom, Decode, Header, Moof, Moov};
+pub use edit::{Edit, Edits};
+
+use mp4_atom::{Codec, Decode, Moof, Moov, Trak, Trex};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use boxes::{boxes, children, find, payload, word};
 
 #[derive(Debug, Error)]
 pub enum MediaError {
     #[error("not a sequence of complete ISO BMFF boxes")]
     Boxes,
-    #[error("no {0} box")]
+    #[error("no {0}")]
     Missing(&'static str),
     #[error("box cannot be read")]
     Box(#[from] mp4_atom::Error),
-    #[error("no video track")]
-    NoVideo,
+    /// A traf's samples cannot be found in the bytes.
+    #[error("samples of track {track_id} are not where its traf says: {why}")]
+    Samples { track_id: u32, why: &'static str },
+    /// An edit that these bytes have nothing for.
+    #[error("cannot apply \"{edit}\", which is for {subject}: {source}")]
+    Edit { edit: Edit, subject: edit::Subject, source: Box<MediaError> },
 }
 
 /// A track as the init segment declares it.
@@ -30,9 +41,30 @@ pub struct Track {
     pub timescale: u32,
     /// Of the `trex` box; 0 if it gives none.
     pub default_sample_duration: u32,
+    /// Bytes, of the `trex` box; 0 if it gives none.
+    pub default_sample_size: u32,
+    /// Of the `trex` box; 0, a sync sample, if it gives none.
+    pub default_sample_flags: u32,
+    /// How the samples are divided into NAL units; `None` if they are not, as those of VP9, AV1 and sound.
+    pub nal: Option<Nal>,
 }
 
-/// What a media segment says of its video track, and the digest of its media data.
+/// How a sample is divided into NAL units, each preceded by its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nal {
+    /// Bytes of each length.
+    pub length_bytes: usize,
+    pub codec: NalCodec,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NalCodec {
+    H264,
+    Hevc,
+}
+
+/// What a media segment says of its video track, and the digest of its media data. Of a segment without
+/// video the times are the sound's, and its digest alone tells it from others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentFacts {
     /// Digest of the first mdat's payload, as [`digest`] computes it.
@@ -40,11 +72,11 @@ pub struct SegmentFacts {
     /// Digests of those after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_mdats: Vec<String>,
-    /// Decode time of the first video sample, seconds.
+    /// Decode time of the first sample, seconds, by the first movie fragment's tfdt.
     pub start_s: f64,
-    /// Sum of the video samples' durations, seconds.
+    /// Sum of the samples' durations over all movie fragments, seconds.
     pub duration_s: f64,
-    /// Number of video samples.
+    /// Number of video samples; 0 if there are none.
     pub frames: u32,
     /// The bytes are not what the encoder made, and no player can make good of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -52,74 +84,112 @@ pub struct SegmentFacts {
 }
 
 impl SegmentFacts {
-    /// Number of its first frame, counted from the beginning of the stream's time.
+    /// Number of its first frame, counted from the beginning of the stream's time; 0 without video. It goes by
+    /// the tfdt, so of a segment whose tfdt was edited it says which frame should be there, not which is.
     pub fn first_frame(&self) -> u64 {
         (self.start_s * f64::from(self.frames) / self.duration_s).round() as u64
     }
 }
 
+/// What a media segment holds of one track, all its movie fragments taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackFragment {
+    /// baseMediaDecodeTime of its first tfdt, in ticks of the track's timescale.
+    pub decode_time: u64,
+    /// Sum of the sample durations, in ticks of the track's timescale.
+    pub duration: u64,
+    pub samples: u32,
+    /// Whether decoding can begin with its first sample.
+    pub starts_with_sync_sample: bool,
+}
+
 /// The tracks of an init segment.
 pub fn tracks(init: &[u8]) -> Result<Vec<Track>, MediaError> {
-    let moov = find(init, Moov::KIND).ok_or(MediaError::Missing("moov"))?;
+    let moov = find(init, b"moov").ok_or(MediaError::Missing("moov"))?;
     let moov = Moov::decode(&mut &init[moov])?;
     let trex = moov.mvex.map(|mvex| mvex.trex).unwrap_or_default();
-    Ok(moov
-        .trak
-        .iter()
-        .map(|trak| Track {
-            id: trak.tkhd.track_id,
-            is_video: trak.mdia.hdlr.handler == b"vide".into(),
-            timescale: trak.mdia.mdhd.timescale,
-            default_sample_duration: trex
-                .iter()
-                .find(|t| t.track_id == trak.tkhd.track_id)
-                .map_or(0, |t| t.default_sample_duration),
-        })
-        .collect())
+    let trex_of = |id| trex.iter().find(|trex| trex.track_id == id).cloned().unwrap_or_default();
+    Ok(moov.trak.iter().map(|trak| track(trak, &trex_of(trak.tkhd.track_id))).collect())
+}
+
+fn track(trak: &Trak, trex: &Trex) -> Track {
+    let nal = |codec, length_bytes: u8| Some(Nal { length_bytes: usize::from(length_bytes), codec });
+    Track {
+        id: trak.tkhd.track_id,
+        is_video: trak.mdia.hdlr.handler == b"vide".into(),
+        timescale: trak.mdia.mdhd.timescale,
+        default_sample_duration: trex.default_sample_duration,
+        default_sample_size: trex.default_sample_size,
+        default_sample_flags: trex.default_sample_flags,
+        nal: match trak.mdia.minf.stbl.stsd.codecs.first() {
+            Some(Codec::Avc1(avc1)) => nal(NalCodec::H264, avc1.avcc.length_size),
+            Some(Codec::Avc3(avc3)) => nal(NalCodec::H264, avc3.avcc.length_size),
+            Some(Codec::Hvc1(hvc1)) => nal(NalCodec::Hevc, hvc1.hvcc.length_size_minus_one + 1),
+            Some(Codec::Hev1(hev1)) => nal(NalCodec::Hevc, hev1.hvcc.length_size_minus_one + 1),
+            _ => None,
+        },
+    }
 }
 
 /// Reads a media segment in the light of its init segment's tracks.
 pub fn segment_facts(segment: &[u8], tracks: &[Track]) -> Result<SegmentFacts, MediaError> {
-    let video = tracks.iter().find(|t| t.is_video).ok_or(MediaError::NoVideo)?;
-    let mut facts = SegmentFacts {
-        mdat: String::new(),
-        more_mdats: Vec::new(),
-        start_s: 0.0,
-        duration_s: 0.0,
-        frames: 0,
-        is_spoiled: false,
+    let held = tracks.iter().map(|track| Ok((track, track_fragment(segment, track)?)));
+    let held: Vec<_> = held.collect::<Result<_, MediaError>>()?;
+    let of_kind = |is_video| {
+        let of_kind = held.iter().filter(move |(track, _)| track.is_video == is_video);
+        of_kind.filter_map(|(track, fragment)| Some((*track, (*fragment)?))).next()
     };
-    let mut mdats = Vec::new();
-    let mut first = true;
-    for (kind, range) in boxes(segment) {
-        if &kind == b"mdat" {
-            mdats.push(digest(&segment[payload(segment, &range)]));
-        }
-        if &kind != b"moof" {
-            continue;
-        }
+    let (track, fragment) = of_kind(true).or(of_kind(false)).ok_or(MediaError::Missing("sample"))?;
+    let mut mdats = mdats(segment).into_iter();
+    Ok(SegmentFacts {
+        mdat: mdats.next().unwrap_or_default(),
+        more_mdats: mdats.collect(),
+        start_s: fragment.decode_time as f64 / f64::from(track.timescale),
+        duration_s: fragment.duration as f64 / f64::from(track.timescale),
+        frames: if track.is_video { fragment.samples } else { 0 },
+        is_spoiled: false,
+    })
+}
+
+/// What a segment holds after edits; where it can no longer be read, `before` with the digests of what is left.
+pub fn facts_of_edited(segment: &[u8], tracks: &[Track], before: SegmentFacts) -> SegmentFacts {
+    segment_facts(segment, tracks).unwrap_or_else(|_| {
+        let mut mdats = mdats(segment).into_iter();
+        SegmentFacts { mdat: mdats.next().unwrap_or_default(), more_mdats: mdats.collect(), ..before }
+    })
+}
+
+/// Digests of the payloads of all mdat boxes.
+fn mdats(segment: &[u8]) -> Vec<String> {
+    let mdats = boxes(segment).into_iter().filter(|(kind, _)| kind == b"mdat");
+    mdats.map(|(_, range)| digest(&segment[payload(segment, &range)])).collect()
+}
+
+/// What a media segment holds of `track`; `None` if there is no sample of it.
+pub fn track_fragment(segment: &[u8], track: &Track) -> Result<Option<TrackFragment>, MediaError> {
+    let mut whole: Option<TrackFragment> = None;
+    for (_, range) in boxes(segment).into_iter().filter(|(kind, _)| kind == b"moof") {
         let moof = Moof::decode(&mut &segment[range])?;
-        for traf in moof.traf.iter().filter(|traf| traf.tfhd.track_id == video.id) {
-            let default = traf.tfhd.default_sample_duration.unwrap_or(video.default_sample_duration);
-            if first {
-                let tfdt = traf.tfdt.as_ref().ok_or(MediaError::Missing("tfdt"))?;
-                facts.start_s = tfdt.base_media_decode_time as f64 / f64::from(video.timescale);
-                first = false;
-            }
-            for sample in traf.trun.iter().flat_map(|trun| trun.samples.iter()) {
-                facts.frames += 1;
-                facts.duration_s +=
-                    f64::from(sample.duration.unwrap_or(default)) / f64::from(video.timescale);
+        for traf in moof.traf.iter().filter(|traf| traf.tfhd.track_id == track.id) {
+            let tfdt = traf.tfdt.as_ref().ok_or(MediaError::Missing("tfdt"))?;
+            for entry in fragment::resolved(traf, track) {
+                let whole = whole.get_or_insert(TrackFragment {
+                    decode_time: tfdt.base_media_decode_time,
+                    duration: 0,
+                    samples: 0,
+                    starts_with_sync_sample: fragment::is_sync(&entry),
+                });
+                whole.samples += 1;
+                whole.duration += u64::from(entry.duration.unwrap_or(0));
             }
         }
     }
-    if facts.frames == 0 {
-        return Err(MediaError::Missing("video sample"));
-    }
-    let mut mdats = mdats.into_iter();
-    facts.mdat = mdats.next().unwrap_or_default();
-    facts.more_mdats = mdats.collect();
-    Ok(facts)
+    Ok(whole)
+}
+
+/// Whether `bytes` are complete boxes from the first to the last byte.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    boxes(bytes).last().map_or(0, |(_, range)| range.end) == bytes.len()
 }
 
 /// Adds `offset_s` seconds to every tfdt of the segment, each in its track's timescale, without touching
@@ -150,10 +220,6 @@ pub fn shift_tfdt(segment: &mut [u8], tracks: &[Track], offset_s: f64) -> Result
     Ok(())
 }
 
-fn word<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], MediaError> {
-    bytes.get(at..at + N).and_then(|b| b.try_into().ok()).ok_or(MediaError::Boxes)
-}
-
 /// The digest of `bytes` as the page's probe computes it too: two 32-bit multiplicative hashes, cheap in
 /// JavaScript without BigInt. It tells segments apart; it is no defence against an adversary.
 pub fn digest(bytes: &[u8]) -> String {
@@ -181,42 +247,7 @@ impl Digest {
     }
 }
 
-/// The boxes of `bytes`, with their whole ranges; stops at the first that is not complete.
-fn boxes(bytes: &[u8]) -> Vec<([u8; 4], Range<usize>)> {
-    children(bytes, &(0..bytes.len())).into_iter().collect()
-}
-
-/// The boxes inside the box at `parent` (or inside the whole slice, if `parent` is all of it).
-fn children(bytes: &[u8], parent: &Range<usize>) -> Vec<([u8; 4], Range<usize>)> {
-    let whole = parent.start == 0 && parent.end == bytes.len();
-    let inside = if whole { parent.clone() } else { payload(bytes, parent) };
-    let (mut at, end) = (inside.start, inside.end);
-    let mut found = Vec::new();
-    while at + 8 <= end {
-        let mut rest = &bytes[at..end];
-        let before = rest.len();
-        let Ok(header) = Header::decode(&mut rest) else { break };
-        let head = before - rest.len();
-        let size = header.size.map_or(end - at, |size| size + head);
-        if at + size > end {
-            break;
-        }
-        found.push((*header.kind.as_ref(), at..at + size));
-        at += size;
-    }
-    found
-}
-
-fn payload(bytes: &[u8], range: &Range<usize>) -> Range<usize> {
-    let long = bytes[range.start..range.start + 4] == [0, 0, 0, 1];
-    range.start + if long { 16 } else { 8 }..range.end
-}
-
 /// The first top-level box of this kind, whole.
 pub fn top_level<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(bytes).into_iter().find(|(k, _)| k == kind).map(|(_, range)| &bytes[range])
-}
-
-fn find(bytes: &[u8], kind: mp4_atom::FourCC) -> Option<Range<usize>> {
-    boxes(bytes).into_iter().find(|(k, _)| k == kind.as_ref()).map(|(_, range)| range)
+    find(bytes, kind).map(|range| &bytes[range])
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::exchange::{Ask, Bases, Host, Reply};
 use crate::fault::{Cors, Fault, Redirect};
+use crate::media::edit::Edit;
 use crate::media::{self, SegmentFacts};
 use crate::notation::{Moment, Target};
 use crate::presentation::Presentation;
@@ -303,15 +304,52 @@ impl Origin {
             }
         }
         match self.edited(&body, segment.tracks, fired) {
-            Some(edited) => (edited, facts),
+            Some(edited) => {
+                let facts = media::facts_of_edited(&edited, segment.tracks, facts);
+                let is_spoiled = self.edits(fired).any(Edit::spoils);
+                (edited, SegmentFacts { is_spoiled, ..facts })
+            }
             None => (body, facts),
         }
     }
 
     /// The bytes with the media edits of the faults that have met the request.
     fn edited(&self, bytes: &[u8], tracks: &[media::Track], fired: &[usize]) -> Option<Arc<[u8]>> {
-        let _ = (bytes, tracks, fired);
-        None
+        let mut edited: Option<Vec<u8>> = None;
+        for edit in self.edits(fired) {
+            // Whether an edit can be made of these media was tried when the scenario was opened.
+            if let Ok(bytes) = edit.apply(edited.as_deref().unwrap_or(bytes), tracks) {
+                edited = Some(bytes);
+            }
+        }
+        edited.map(Arc::from)
+    }
+
+    fn edits(&self, fired: &[usize]) -> impl Iterator<Item = &Edit> {
+        fired.iter().flat_map(|i| self.faults[*i].media.iter().flat_map(|edits| edits.0.iter()))
+    }
+
+    /// Which media edits cannot be made of the media that they are for.
+    pub fn impossible_edits(&self) -> Vec<String> {
+        let mut impossible = Vec::new();
+        for fault in &self.faults {
+            let Some(edits) = &fault.media else { continue };
+            let (bytes, tracks) = match fault.on.first_segment() {
+                Some(msn) => {
+                    let segment = self.presentation.segment(0, msn.max(self.timeline.media_sequence));
+                    (segment.part.bytes.clone(), segment.tracks)
+                }
+                None => (self.presentation.main().init.clone(), &self.presentation.main().tracks[..]),
+            };
+            let mut bytes = bytes.to_vec();
+            for edit in &edits.0 {
+                match edit.apply(&bytes, tracks) {
+                    Ok(edited) => bytes = edited,
+                    Err(error) => impossible.push(format!("`media = \"{edit}\"` on {}: {error}", fault.on)),
+                }
+            }
+        }
+        impossible
     }
 
     fn unknown(&self, ask: &Ask, end: u64) -> Whole {

@@ -41,6 +41,9 @@ impl Stream {
         let fixture = own.context("a scenario has a source")?;
         let presentation = Arc::new(Presentation::new(scenario, &media));
         let origin = Origin::new(scenario, presentation.clone());
+        if let Some(why) = origin.impossible_edits().first() {
+            bail!("{why}");
+        }
         let td_ms = origin.timeline.target_duration_ms;
         let horizon_ms = horizon_ms(scenario, &origin);
         let ideal = ideal(&origin, scenario.until_msn(), horizon_ms);

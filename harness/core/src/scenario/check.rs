@@ -65,6 +65,11 @@ fn check_stream(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
             "with `byterange` there is one file: `[[restart]]` and `[[variant]]` don't go with it",
         ),
         (
+            "byterange",
+            playlist.byterange != Byterange::None && scenario.faults().any(|f| f.media.is_some()),
+            "`media` edits the bytes of a file of its own: it doesn't go with `byterange`",
+        ),
+        (
             "kind",
             playlist.kind == Kind::Event
                 && scenario.restart.iter().any(|r| r.get_ref().list == super::List::Clear),
@@ -154,6 +159,9 @@ fn check_answer(fault: &Fault) -> Result<(), String> {
         if fault.on != Target::Any || others {
             return Err("a connection is refused before anything is asked: `refuse` goes with `on = \"*\"`, `from` and `until`, and nothing else".into());
         }
+    }
+    if fault.media.is_some() && !matches!(fault.on, Target::Init | Target::Segments { .. }) {
+        return Err("`media` goes with segments and the init".into());
     }
     if fault.range.is_some() && !matches!(fault.on, Target::Init | Target::Segments { .. } | Target::Any) {
         return Err("`range` goes with segments and the init".into());
