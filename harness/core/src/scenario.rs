@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
+use crate::action::{self, Action, AppSettings, PageSettings};
 use crate::fault::Fault;
 use crate::notation::{Counts, Limit, Moment, Span, Target};
 
@@ -35,6 +36,15 @@ pub struct Scenario {
     pub stream: StreamSettings,
     #[serde(default)]
     pub fault: Vec<Spanned<Fault>>,
+    /// What the viewer, the machine or the engine does meanwhile.
+    #[serde(default)]
+    pub action: Vec<Spanned<Action>>,
+    /// What holds for the page from its beginning.
+    #[serde(default)]
+    pub page: PageSettings,
+    /// Settings of the app around the player.
+    #[serde(default)]
+    pub app: AppSettings,
     #[serde(default)]
     pub expect: ExpectSettings,
 }
@@ -235,6 +245,7 @@ impl Scenario {
             self.check_fault(fault.get_ref()).map_err(|message| ScenarioError::at(fault.span(), message))?;
         }
         self.check_end(text)?;
+        action::check(self).map_err(|(span, message)| ScenarioError { message, span })?;
         for target in self.expect.requests.keys() {
             Target::try_from(target.clone()).map_err(|message| whole_line(text, target, message))?;
         }

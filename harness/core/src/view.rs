@@ -83,6 +83,11 @@ impl View {
     }
 }
 
+/// The Media Sequence Numbers that a playlist's text lists.
+pub fn listed_msns(text: &str) -> impl Iterator<Item = u64> {
+    listed(text).into_iter().map(|(msn, _)| msn)
+}
+
 /// Number and gap of each entry of a playlist's text.
 fn listed(text: &str) -> Vec<(u64, bool)> {
     let Ok((_, playlist)) = m3u8_rs::parse_media_playlist(text.as_bytes()) else { return Vec::new() };
