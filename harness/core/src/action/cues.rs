@@ -38,9 +38,8 @@ pub enum Command {
     },
     QuotaOver,
     LoseUpdateend,
-    /// Without a range, what lies behind the playhead.
     Evict {
-        range_s: Option<(f64, f64)>,
+        range_s: (f64, f64),
     },
 }
 
@@ -193,14 +192,23 @@ impl Cues {
             Deed::Clock => Command::Clock { by_ms: action.by.map_or(0.0, |by| by.ms(td_ms)) },
             Deed::Quota => Command::Quota { bytes: action.bytes },
             Deed::LoseUpdateend => Command::LoseUpdateend,
-            Deed::Evict => {
-                let range_s = match action.to {
-                    Some(Place::Segment(msn)) => Some(self.playhead.place(msn)?),
-                    _ => None,
-                };
-                Command::Evict { range_s }
-            }
+            Deed::Evict => Command::Evict { range_s: self.evicted(action.to)? },
         })
+    }
+
+    /// Engines drop whole groups of pictures: what lies behind the playhead ends with the segment before.
+    fn evicted(&self, place: Option<Place>) -> Result<(f64, f64), String> {
+        let half_frame_s = self.playhead.frame_ms / 2000.0;
+        let (begin, end) = match place {
+            Some(Place::Segment(msn)) => self.playhead.place(msn)?,
+            _ => {
+                let msn =
+                    self.playhead.showing().ok_or("nothing was shown yet, so nothing lies behind it")?;
+                (0.0, self.playhead.place(msn)?.0)
+            }
+        };
+        // A removal goes on to the next random access point; half a frame earlier, that is the one meant.
+        Ok(((begin - half_frame_s).max(0.0), (end - half_frame_s).max(0.0)))
     }
 
     fn seek_to(&self, place: Option<Place>) -> Result<SeekTo, String> {
@@ -251,6 +259,12 @@ impl Playhead {
             return false;
         };
         frame >= *first
+    }
+
+    fn showing(&self) -> Option<u64> {
+        let (frame, _) = self.last?;
+        let is_in = |(first, count): &(u64, u64)| (*first..first + count).contains(&frame);
+        self.frames_of.iter().find(|(_, frames)| is_in(frames)).map(|(msn, _)| *msn)
     }
 
     /// Beginning and end of a segment, seconds of currentTime. One that was never loaded is reckoned from its
@@ -358,8 +372,8 @@ mod tests {
             [
                 Command::Seek { to: SeekTo::Time { s: 2.55 } },
                 Command::Seek { to: SeekTo::By { s: -8.0 } },
-                Command::Evict { range_s: Some((12.5, 14.5)) },
-                Command::Evict { range_s: None },
+                Command::Evict { range_s: (12.45, 14.45) },
+                Command::Evict { range_s: (0.0, 6.45) },
             ]
         );
     }
