@@ -8,20 +8,26 @@ use crate::scenario::Outcome;
 use crate::trace::{Beat, PageEvent, Witness};
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
-    let seeks: Vec<f64> = case
-        .trace
-        .page
-        .iter()
-        .filter(|e| matches!(&e.event, PageEvent::Media { event, .. } if event == "seeking"))
-        .map(|e| e.at_ms)
-        .chain(Conduct::read(case.trace).jumps_ms)
-        .collect();
+    let mut seeks: Vec<(f64, f64)> = Vec::new();
+    for entry in &case.trace.page {
+        match &entry.event {
+            PageEvent::Media { event, .. } if event == "seeking" => seeks.push((entry.at_ms, entry.at_ms)),
+            // Until a seek is done, a frame from before it may still be reported.
+            PageEvent::Media { event, .. } if event == "seeked" => {
+                if let Some((_, done_ms)) = seeks.last_mut() {
+                    *done_ms = entry.at_ms;
+                }
+            }
+            _ => {}
+        }
+    }
+    seeks.extend(Conduct::read(case.trace).jumps_ms.into_iter().map(|at_ms| (at_ms, at_ms)));
     let back_frames = BACK_MS / case.expect.frame_ms;
     let mut furthest: Option<(u64, f64)> = None;
     let mut found = Vec::new();
     for shown in &case.view.shown {
         if let Some((frame, at_ms)) = furthest {
-            if seeks.iter().any(|seek| (at_ms..=shown.at_ms).contains(seek)) {
+            if seeks.iter().any(|(begun_ms, done_ms)| *begun_ms <= shown.at_ms && *done_ms >= at_ms) {
                 furthest = None;
             } else if (frame as f64 - shown.frame as f64) > back_frames {
                 found.push(Violation::new(
