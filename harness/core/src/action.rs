@@ -121,13 +121,13 @@ impl TryFrom<String> for Cue {
     type Error = String;
 
     fn try_from(text: String) -> Result<Cue, String> {
-        let forms: [(&str, fn(u64) -> Cue); 3] =
-            [("segment ", Cue::Shown), ("listed ", Cue::Listed), ("requested ", Cue::Requested)];
-        for (word, cue) in forms {
-            if let Some(msn) = text.strip_prefix(word) {
-                let msn = msn.trim();
-                return msn.parse().map(cue).map_err(|_| format!("{msn:?} is no Media Sequence Number"));
-            }
+        let number =
+            |msn: &str| msn.trim().parse().map_err(|_| format!("{msn:?} is no Media Sequence Number"));
+        match text.split_once(' ') {
+            Some(("segment", msn)) => return Ok(Cue::Shown(number(msn)?)),
+            Some(("listed", msn)) => return Ok(Cue::Listed(number(msn)?)),
+            Some(("requested", msn)) => return Ok(Cue::Requested(number(msn)?)),
+            _ => {}
         }
         Span::try_from(text.clone()).map(Cue::At).map_err(|_| {
             format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Action, Cue, Deed, Place, What};
 use crate::expect::Expect;
@@ -10,7 +10,7 @@ use crate::trace::{Content, End, PageEvent, Request};
 use crate::view;
 
 /// What the page is told to do, in the words of the probe's WebSocket. Times are stream time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Command {
     Pause,
@@ -44,7 +44,7 @@ pub enum Command {
 }
 
 /// Where the playhead is put.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "place", rename_all = "kebab-case")]
 pub enum SeekTo {
     Time { s: f64 },
