@@ -103,7 +103,10 @@ impl Conduct {
         let is_jumped =
             passed_ms.is_some_and(|(from, to)| self.jumps_ms.iter().any(|at| (from..=to).contains(at)));
         let is_unwatched = passed_ms.is_some_and(|(from, to)| self.unwatched_ms(from, to) > 0.0);
-        is_jumped || is_unwatched || self.stretches.iter().any(|stretch| self.left_during(msn, stretch))
+        // What the playhead had passed before an absence was not lost by it.
+        let is_later = |stretch: &Stretch| passed_ms.is_none_or(|(_, to)| to >= stretch.from_ms);
+        let mut later = self.stretches.iter().filter(|stretch| is_later(stretch));
+        is_jumped || is_unwatched || later.any(|stretch| self.left_during(msn, stretch))
     }
 
     /// As far as the player can tell from what it was sent: the last playlist before did not lack the segment
