@@ -33,6 +33,11 @@ impl Session {
         Ok(())
     }
 
+    /// The WebDriver session's id.
+    pub fn id(&self) -> String {
+        self.driver.session_id().to_string()
+    }
+
     /// A PNG of the page.
     pub async fn screenshot(&self) -> anyhow::Result<Vec<u8>> {
         Ok(tokio::time::timeout(PAGE_LIMIT, self.driver.screenshot_as_png()).await??)

@@ -21,6 +21,8 @@ pub struct RunPlan {
     pub webdriver: String,
     /// Where to POST the finished `TrialReport` (the verdict file is written first, and is what counts).
     pub notify: Option<String>,
+    /// Where to POST a [`Signal`] for the browser's processes; `None` where the browsers are somebody else's.
+    pub signals: Option<String>,
     /// The run's output folder.
     pub out: PathBuf,
     /// Folder of the fixtures' recipes.
@@ -47,6 +49,22 @@ pub struct TrialPlan {
     pub speed: f64,
     /// The command that repeats this trial.
     pub repro: String,
+}
+
+/// Asks the runner to stop a session's browser, as a laptop does that goes to sleep, or to continue it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// The WebDriver session's id.
+    pub session: String,
+    pub processes: Processes,
+}
+
+/// What becomes of a browser's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Processes {
+    Stop,
+    Continue,
 }
 
 impl RunPlan {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use segproof_core::action::{AppSetting, AppSettings};
 use segproof_core::expect::Profile;
 use segproof_core::judge::{Known, KnownFile};
 use segproof_core::scenario::Need;
@@ -26,6 +27,8 @@ pub struct PlayerSettings {
     pub profile: Profile,
     /// What it can do; scenarios that need more are skipped.
     pub can: Vec<Need>,
+    /// Which settings of the app its page maps; scenarios that set others are skipped.
+    pub app: Vec<AppSetting>,
     /// Served name -> where it comes from; `{target}` is Cargo's target folder, other paths start at the player's folder.
     pub files: std::collections::BTreeMap<String, String>,
     /// For a mutant: the promise it breaks.
@@ -46,6 +49,7 @@ impl Default for PlayerSettings {
             name: None,
             profile: Profile::Standard,
             can: Vec::new(),
+            app: Vec::new(),
             files: Default::default(),
             mutant: None,
         }
@@ -75,6 +79,13 @@ impl Player {
             None => self.folder.join(source),
         };
         self.settings.files.iter().map(|(name, source)| (name.clone(), place(source))).collect()
+    }
+
+    /// The settings that the scenario makes and the player's page does not map.
+    pub fn ignores(&self, app: &AppSettings) -> Vec<AppSetting> {
+        // Which settings are made does not depend on the target duration.
+        let made = app.parameters(0.0).into_iter().map(|(setting, _)| setting);
+        made.filter(|setting| !self.settings.app.contains(setting)).collect()
     }
 
     /// What the scenario needs and the player can't do.

@@ -1,11 +1,13 @@
 //! One trial: fixture -> packager -> origin (+ faults) -> browser (+ probe) -> trace -> judge -> report.
 
+mod conduct;
 mod record;
 mod stream;
 
 use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
+use segproof_core::action::{self, Cues};
 use segproof_core::judge::{self, Judgement, Terms};
 use segproof_core::report::{TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
@@ -17,6 +19,7 @@ use crate::browser::Session;
 use crate::plan::{RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
 use crate::serve::{PageFiles, PageMessage, Stage};
+use conduct::{Conductor, Signals};
 use record::Record;
 use stream::Stream;
 
@@ -30,10 +33,9 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     let player = Player::read(&trial.player_dir)?;
     let mut report = blank(trial, &scenario, &folder, plan);
 
-    let lacking = player.lacks(&scenario.needs);
-    if !lacking.is_empty() {
+    if let Some(why) = skip_reason(plan, &scenario, &player) {
         report.verdict = Verdict::Skipped;
-        report.reason = Some(format!("the player can't: {lacking:?}"));
+        report.reason = Some(why);
     } else {
         let outcome = perform(plan, trial, &scenario, &player).await?;
         report.browser_version = outcome.browser_version;
@@ -45,6 +47,19 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     report.wall_ms = began.elapsed().as_millis() as u64;
     std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(&report)?)?;
     Ok(report)
+}
+
+/// Why the trial does not apply to this player on these browsers, if so.
+fn skip_reason(plan: &RunPlan, scenario: &Scenario, player: &Player) -> Option<String> {
+    let lacking = player.lacks(&scenario.needs);
+    if !lacking.is_empty() {
+        return Some(format!("the player can't: {lacking:?}"));
+    }
+    if let Some(setting) = player.ignores(&scenario.app).first() {
+        return Some(format!("the player's page does not map the setting `{setting}`"));
+    }
+    let is_foreign = action::sleeps(scenario) && plan.signals.is_none();
+    is_foreign.then(|| "browsers that are not ours can't be put to sleep".to_string())
 }
 
 /// Reads a scenario; the error shows file, line and caret.
@@ -83,7 +98,9 @@ async fn perform(
 ) -> anyhow::Result<Performed> {
     let folder = trial.dir(&plan.out);
     let stream = Stream::open(plan, scenario, player.settings.profile).await?;
-    let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed);
+    let td_ms = stream.expect.target_duration_ms;
+    let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed)
+        .under(action::conditions(scenario, td_ms));
     let (stage, mut messages) =
         Stage::open(stream.publisher, files, trial.speed, scenario.stream.protocol).await?;
     let mut record = Record::begin(trial.speed);
@@ -97,18 +114,28 @@ async fn perform(
         }
     };
     if let Some(session) = &session {
-        let watching = watch(&stage, &mut messages, &mut record, &stream.expect, stream.limit_ms);
+        let cues = Cues::new(action::actions(scenario), &stream.expect);
+        let mut conductor = Conductor::new(&stage, cues, Signals::new(plan.signals.clone(), session.id()));
+        // The ideal player is never away.
+        let away_ms = if scenario.limit.is_none() { action::away_ms(scenario, td_ms) } else { 0.0 };
+        let limit_ms = stream.limit_ms + away_ms;
+        let watching = watch(&stage, &mut messages, &mut record, &mut conductor, &stream.expect, limit_ms);
+        let url = format!("{}{}", stage.page_url(), app_query(scenario, td_ms));
         let page = async {
-            match session.open_page(&stage.page_url()).await {
+            match session.open_page(&url).await {
                 // The end of the trial is the watcher's business.
                 Ok(()) => std::future::pending().await,
                 Err(error) => format!("the page could not be opened: {error:#}"),
             }
         };
-        tokio::select! {
-            () = watching => {}
-            lost = page => record.lose(lost),
-        }
+        let is_past = tokio::select! {
+            is_past = watching => is_past,
+            lost = page => {
+                record.lose(lost);
+                false
+            }
+        };
+        conductor.finish(is_past).await.into_iter().for_each(|why| record.lose(why));
     }
 
     let trace = record.finish(&stage);
@@ -131,14 +158,22 @@ async fn perform(
     Ok(Performed { browser_version, judgement, stream_ms })
 }
 
-/// Follows the trial to its end, and after an end of the session for some target durations more.
+/// The app's settings, to follow the page's URL.
+fn app_query(scenario: &Scenario, td_ms: f64) -> String {
+    let parameters = scenario.app.parameters(td_ms).into_iter();
+    parameters.map(|(setting, value)| format!("&{setting}={value}")).collect()
+}
+
+/// Follows the trial to its end, and after an end of the session for some target durations more. Says whether
+/// the trial's last frame has passed.
 async fn watch(
     stage: &Stage,
     messages: &mut UnboundedReceiver<PageMessage>,
     record: &mut Record,
+    conductor: &mut Conductor<'_>,
     expect: &segproof_core::expect::Expect,
     limit_ms: f64,
-) {
+) -> bool {
     let mut progress = Progress::new(expect);
     let stream = |ms: f64| Duration::from_secs_f64(ms / 1000.0 / stage.clock().speed());
     // Loading the page comes before stream time: the limit runs from the first playlist request on.
@@ -149,7 +184,7 @@ async fn watch(
     let mut is_over = false;
     loop {
         tokio::select! {
-            () = &mut deadline => return,
+            () = &mut deadline => return false,
             at = pulse.tick() => {
                 record.origin_beat(stage, at.into_std());
                 if !has_begun && stage.clock().zero_ms().is_some() {
@@ -158,10 +193,16 @@ async fn watch(
                 }
             }
             message = messages.recv() => {
-                let Some(message) = message else { return };
-                let end = record.take(message, |event| ends(event, &mut progress, expect));
+                let Some(message) = message else { return false };
+                let end = record.take(message, |sign| {
+                    if let Sign::Event(event) = sign {
+                        conductor.page(event);
+                    }
+                    ends(sign, &mut progress, expect)
+                });
                 match end {
-                    Some(End::Now) => return,
+                    Some(End::Past) => return true,
+                    Some(End::Lost) => return false,
                     Some(End::AfterSilence) if !is_over => {
                         is_over = true;
                         let silence = stream(WATCH_AFTER_END_TD * expect.target_duration_ms);
@@ -171,10 +212,12 @@ async fn watch(
                 }
             }
         }
+        conductor.act();
     }
 }
 
 /// What the watcher makes of a sign from the page.
+#[derive(Clone, Copy)]
 pub(crate) enum Sign<'a> {
     Event(&'a PageEvent),
     /// currentTime of a heartbeat.
@@ -182,7 +225,10 @@ pub(crate) enum Sign<'a> {
 }
 
 pub(crate) enum End {
-    Now,
+    /// The trial's last frame has passed.
+    Past,
+    /// There is nothing left to watch.
+    Lost,
     /// The session is over; a request after the end can only be seen by waiting for it.
     AfterSilence,
 }
@@ -201,7 +247,7 @@ fn ends(sign: Sign, progress: &mut Progress, expect: &segproof_core::expect::Exp
         Sign::Event(_) => false,
         Sign::Time(time) => progress.is_past_until(time),
     };
-    (is_past && expect.outcome == Outcome::Playing).then_some(End::Now)
+    (is_past && expect.outcome == Outcome::Playing).then_some(End::Past)
 }
 
 fn write_evidence(folder: &Path, trace: &Trace, stage: &Stage) -> anyhow::Result<()> {

@@ -19,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use segproof_core::action::{Command, Conditions};
 use segproof_core::exchange::{Bases, Host, Protocol};
 use segproof_core::trace::Request;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{SetOnce, mpsc, watch};
+use tokio::sync::{SetOnce, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use control::{PageFiles, PageMessage};
@@ -64,6 +65,8 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     fired: Mutex<Vec<Fired>>,
     page: mpsc::UnboundedSender<PageMessage>,
+    /// What the page is told to do, as JSON.
+    commands: broadcast::Sender<String>,
     files: PageFiles,
     doors: watch::Sender<Doors>,
     /// Closed when the stage is dropped.
@@ -108,6 +111,11 @@ impl Clock {
     /// Stream seconds per wall second.
     pub fn speed(&self) -> f64 {
         self.speed
+    }
+
+    /// Stream time now; 0 before the first playlist request.
+    pub fn now_ms(&self) -> f64 {
+        self.stream_ms(self.wall_ms(Instant::now()))
     }
 
     fn stream_ms(&self, wall_ms: f64) -> f64 {
@@ -172,6 +180,7 @@ impl Stage {
             requests: Mutex::new(Vec::new()),
             fired: Mutex::new(Vec::new()),
             page,
+            commands: broadcast::Sender::new(COMMANDS_MAX),
             files,
             doors: watch::Sender::new(Doors { action: Door::Open, scenario: Door::Open }),
             open: is_open,
@@ -193,6 +202,13 @@ impl Stage {
         self.shared.doors.send_modify(|doors| doors.action = door);
     }
 
+    /// Tells the page what to do; whether it did is told by its lane.
+    pub fn command(&self, command: &Command) {
+        let json = serde_json::to_string(command).expect("commands are plain data");
+        // Without a page there is nobody to do it.
+        let _ = self.shared.commands.send(json);
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
     }
@@ -200,6 +216,11 @@ impl Stage {
     /// The origin's lane so far; times are wall milliseconds.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
+    }
+
+    /// Shows the origin's lane so far without a copy of it.
+    pub fn look_at_requests<T>(&self, look: impl FnOnce(&[Request]) -> T) -> T {
+        look(&lock(&self.shared.requests))
     }
 
     pub fn fired(&self) -> Vec<Fired> {
@@ -218,7 +239,12 @@ impl Stage {
 /// Where the page's files come from.
 impl PageFiles {
     pub fn new(folder: PathBuf, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles { folder, extra, speed }
+        PageFiles { folder, extra, speed, conditions: None }
+    }
+
+    /// Puts the page under these conditions.
+    pub fn under(self, conditions: Option<Conditions>) -> PageFiles {
+        PageFiles { conditions, ..self }
     }
 }
 
@@ -249,5 +275,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Commands that may wait for the page's connection.
+const COMMANDS_MAX: usize = 64;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const LOOPBACK: (std::net::Ipv4Addr, u16) = (std::net::Ipv4Addr::LOCALHOST, 0);

@@ -201,6 +201,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
     RunPlan {
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
+        signals: front.signals.clone(),
         out,
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),

@@ -3,7 +3,8 @@
 //! It speaks W3C WebDriver on a port of 127.0.0.1. New Session starts a driver (or asks the remote end that
 //! `--webdriver` names), Delete Session takes it back with its whole process group and its profile, and
 //! every other command is handed on unread. A trial learns the front's URL and nothing about drivers. On the
-//! same listener, apart from WebDriver, trials post their finished report for the progress display.
+//! same listener, apart from WebDriver, trials post their finished report for the progress display, and ask for
+//! their browser's processes to be stopped and continued.
 
 mod driver;
 mod ledger;
@@ -24,6 +25,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use segproof_core::report::TrialReport;
 use segproof_harness::engine::Window;
+use segproof_harness::plan::{Processes, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -54,6 +56,8 @@ pub struct Front {
     pub url: String,
     /// Where trials POST their reports.
     pub notify: String,
+    /// Where trials POST what shall become of their browser's processes; `None` with a remote end.
+    pub signals: Option<String>,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -107,11 +111,12 @@ impl Front {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
+        let signals = shared.settings.remote.is_none().then(|| format!("{url}{SIGNAL_PATH}"));
         let routes = routes(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _never_ends = axum::serve(listener, routes).await;
         });
-        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, shared, server })
+        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, signals, shared, server })
     }
 
     /// A function that kills at once everything the front started.
@@ -222,6 +227,7 @@ fn free_path(folder: &Path, stem: &str) -> PathBuf {
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(VERDICT_PATH, post(take_verdict))
+        .route(SIGNAL_PATH, post(pass_signal))
         .route("/status", get(status))
         .route("/session", post(new_session))
         .route("/session/{id}", any(command))
@@ -235,6 +241,20 @@ async fn take_verdict(State(shared): State<Arc<Shared>>, Json(report): Json<Tria
     // The file counts, not this message: when nobody listens any more, nothing is lost.
     let _nobody_listens = shared.verdicts.send(report);
     StatusCode::NO_CONTENT
+}
+
+/// Stops or continues a session's driver and browser, when a trial's laptop sleeps or wakes. A stopped group is
+/// ended like any other: SIGKILL does not wait for it.
+async fn pass_signal(
+    State(shared): State<Arc<Shared>>,
+    Json(Signal { session, processes }): Json<Signal>,
+) -> Result<StatusCode, WireError> {
+    let signal = match processes {
+        Processes::Stop => nix::sys::signal::Signal::SIGSTOP,
+        Processes::Continue => nix::sys::signal::Signal::SIGCONT,
+    };
+    shared.find(&session)?.signal(signal)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -313,6 +333,9 @@ async fn forward(shared: &Shared, session: &Session, request: Request) -> Result
     }
     Ok(response)
 }
+
+/// Where signals for a browser's processes are posted.
+const SIGNAL_PATH: &str = "/segproof/signal";
 
 /// Where reports are posted.
 const VERDICT_PATH: &str = "/segproof/verdict";

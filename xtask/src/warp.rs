@@ -1,10 +1,12 @@
-//! The page that asserts that probe and warp leave a page's world as it is, but for its speed
-//! (`harness/tests/pages/warp`), opened in a real browser at several speeds.
+//! The pages that assert what the suite's own scripts make of a page's world, opened in a real browser at several
+//! speeds: probe and warp leave it as it is, but for its speed (`harness/tests/pages/warp`), and the conditions
+//! change what they are to change (`harness/tests/pages/conditions`).
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
+use segproof_core::action::Conditions;
 use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::Session;
@@ -18,6 +20,9 @@ use crate::stop::Stop;
 use crate::{conformance, paths};
 
 const SPEEDS: [f64; 3] = [1.0, 4.0, 8.0];
+/// Higher ones leave the timers of a hidden page too little wall time to be told apart.
+const CONDITIONS_SPEEDS: [f64; 2] = [1.0, 4.0];
+const CONDITIONS: Conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: 3_600_000.0 };
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Opens the page at each speed; what it asserts in vain is what is wrong.
@@ -37,38 +42,51 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
         let _stop = Stop::listen(front.killer())?;
         let mut checks = Vec::new();
         for speed in SPEEDS {
-            let wrong = match page(&front.url, speed).await {
-                Ok(failures) => failures,
-                Err(error) => Some(format!("{error:#}")),
-            };
+            let wrong = page(&front.url, "warp", speed, None).await;
             checks.push(Check { what: format!("a page's world is as it was at speed {speed}"), wrong });
+        }
+        for speed in CONDITIONS_SPEEDS {
+            let wrong = page(&front.url, "conditions", speed, Some(CONDITIONS)).await;
+            checks.push(Check { what: format!("a page sees its conditions at speed {speed}"), wrong });
         }
         front.close().await;
         Ok(checks)
     })
 }
 
-/// What the page found wrong, if anything.
-async fn page(webdriver: &str, speed: f64) -> anyhow::Result<Option<String>> {
-    let folder = paths::root().join("harness/tests/pages/warp");
+/// What the page found wrong, or why it could not look.
+async fn page(webdriver: &str, name: &str, speed: f64, conditions: Option<Conditions>) -> Option<String> {
+    opened(webdriver, name, speed, conditions).await.unwrap_or_else(|error| Some(format!("{error:#}")))
+}
+
+async fn opened(
+    webdriver: &str,
+    name: &str,
+    speed: f64,
+    conditions: Option<Conditions>,
+) -> anyhow::Result<Option<String>> {
+    let folder = paths::root().join("harness/tests/pages").join(name);
     // The page wants no stream.
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
-    let (stage, mut messages) =
-        Stage::open(nothing, PageFiles::new(folder, Vec::new(), speed), speed, Protocol::Http1).await?;
-    let session = Session::open(webdriver, "chromium", &format!("warp/{speed}")).await?;
+    let files = PageFiles::new(folder, Vec::new(), speed).under(conditions);
+    let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
+    let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}")).await?;
     let opened = session.open_page(&stage.page_url()).await;
-    let found = tokio::time::timeout(PAGE_LIMIT, outcome(&mut messages)).await;
+    let found = tokio::time::timeout(PAGE_LIMIT, outcome(&stage, &mut messages)).await;
     session.quit().await;
     opened?;
     found.context("the page did not come to an end")?.context("the page went away")
 }
 
-async fn outcome(messages: &mut UnboundedReceiver<PageMessage>) -> Option<Option<String>> {
+/// Does what the page asks for, until it tells its outcome; `None` if it goes away before.
+async fn outcome(stage: &Stage, messages: &mut UnboundedReceiver<PageMessage>) -> Option<Option<String>> {
     while let Some(message) = messages.recv().await {
         let PageMessage::Batch(batch) = message else { continue };
         for entry in batch.entries {
-            if let PageEvent::PlayerError { fatal, message } = entry.event {
-                return Some(fatal.then_some(message));
+            let PageEvent::PlayerError { fatal, message } = entry.event else { continue };
+            match serde_json::from_str(&message) {
+                Ok(command) => stage.command(&command),
+                Err(_) => return Some(fatal.then_some(message)),
             }
         }
     }

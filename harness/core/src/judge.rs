@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
 use crate::report::{Level, Verdict, ViolationReport};
 use crate::rules::{Case, RULES, Violation};
@@ -166,16 +167,23 @@ fn doubt(trace: &Trace) -> Option<String> {
 fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
     let beats: Vec<_> = trace.beats.iter().filter(|beat| beat.of == of).collect();
     let Some(last) = beats.last() else { return Some(format!("{name} had no heartbeat")) };
+    let conduct = Conduct::read(trace);
+    // A page that was meant to be silent is not late.
+    let meant_ms = |from_ms, to_ms| match of {
+        Witness::Page => conduct.silent_ms(from_ms, to_ms),
+        Witness::Origin => 0.0,
+    };
     // Lag is not warped: at a higher speed it costs more stream time.
     let due_ms = |beat: &Beat| beat.at_ms - beat.lag_ms * trace.speed;
+    let late_ms = |beat: &Beat| beat.lag_ms * trace.speed - meant_ms(due_ms(beat), beat.at_ms);
     // Loading the page comes before stream time and is not judged.
     let judged = || beats.iter().filter(|beat| due_ms(beat) >= 0.0);
-    if let Some(beat) = judged().max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms))
-        && beat.lag_ms * trace.speed > LAG_STREAM_MS_MAX
+    if let Some(beat) = judged().max_by(|a, b| late_ms(a).total_cmp(&late_ms(b)))
+        && late_ms(beat) > LAG_STREAM_MS_MAX
     {
         return Some(format!(
             "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
-            beat.lag_ms,
+            late_ms(beat) / trace.speed,
             beat.at_ms / 1000.0,
             trace.speed
         ));
@@ -185,8 +193,10 @@ fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
     let before_first = (0.0, due_ms(beats[0]));
     let between = beats.windows(2).filter(|pair| due_ms(pair[1]) >= 0.0).map(|p| (p[0].at_ms, p[1].at_ms));
     let after_last = (last.at_ms, trace.ended_at_ms);
-    let (from_ms, to_ms) =
-        [before_first, after_last].into_iter().chain(between).find(|(a, b)| b - a > silence_ms_max)?;
+    let (from_ms, to_ms) = [before_first, after_last]
+        .into_iter()
+        .chain(between)
+        .find(|(a, b)| b - a - meant_ms(*a, *b) > silence_ms_max)?;
     Some(format!(
         "evidence was lost: {name} had no heartbeat for {:.0} ms from {:.1} s on",
         to_ms - from_ms,

@@ -2,7 +2,9 @@
 //!
 //! Absent on purpose: sockets, files, processes, and any clock but the one given as an argument.
 
+pub mod action;
 pub mod barcode;
+pub mod conduct;
 pub mod exchange;
 pub mod expect;
 pub mod fault;

@@ -38,6 +38,8 @@ impl TryFrom<String> for Span {
         let span = match text[digits..].trim_start() {
             "ms" => Span::Ms(number),
             "s" => Span::Ms(number * 1000.0),
+            "min" => Span::Ms(number * 60_000.0),
+            "h" => Span::Ms(number * 3_600_000.0),
             "td" => Span::TargetDurations(number),
             _ => return Err(wrong()),
         };
@@ -235,7 +237,7 @@ impl TryFrom<String> for Nth {
     }
 }
 
-/// A difference of time, forward or back: `+300s`, `-250ms`, `+2td`.
+/// A difference of time, forward or back: `+300s`, `-250ms`, `+2td`, `1h`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Shift {
@@ -258,9 +260,14 @@ impl TryFrom<String> for Shift {
         let (is_back, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
             (Some(rest), _) => (false, rest),
             (_, Some(rest)) => (true, rest),
-            _ => return Err(format!("{text:?} is no shift; write for example \"+300s\" or \"-250ms\"")),
+            _ => (false, text.as_str()),
         };
-        Ok(Shift { is_back, by: Span::try_from(rest.to_string())? })
+        match Span::try_from(rest.to_string()) {
+            Ok(by) => Ok(Shift { is_back, by }),
+            Err(_) => Err(format!(
+                "{text:?} is no shift; write for example \"+300s\", \"-250ms\", \"1h\" or \"-2td\""
+            )),
+        }
     }
 }
 
@@ -461,7 +468,7 @@ mod tests {
         assert_eq!(read::<Rate>("1.5 Mbit/s").unwrap().bits_per_s, 1_500_000.0);
         let wait = read::<WaitAt>("2s at 50%").unwrap();
         assert_eq!((wait.wait, wait.at.of(9)), (Span::Ms(2000.0), 4));
-        for wrong in ["300s", "+", "+-3s", ""] {
+        for wrong in ["300", "+", "+-3s", ""] {
             assert!(read::<Shift>(wrong).is_err(), "{wrong}");
         }
         for wrong in ["400", "0 kbit/s", "400 kbps", "-1 Mbit/s", "9999 Mbit/s"] {

@@ -63,6 +63,12 @@ impl Pictures {
         shows.min_by_key(|(_, frame)| frame.abs_diff(near))
     }
 
+    /// The segment that shows the frame of this count.
+    pub fn segment_at(&self, frame: u64) -> Option<u64> {
+        let shows = |picture: &Picture| (picture.before..picture.before + picture.frames).contains(&frame);
+        self.of.iter().find(|(_, picture)| shows(picture)).map(|(msn, _)| *msn)
+    }
+
     pub fn any(&self) -> Option<&Picture> {
         self.of.values().next()
     }

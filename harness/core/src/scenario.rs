@@ -10,6 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
+use crate::action::{Action, AppSettings, PageSettings};
 use crate::fault::Fault;
 use crate::notation::{Moment, Span};
 pub use expect::{ExpectSettings, Outcome};
@@ -53,6 +54,15 @@ pub struct Scenario {
     pub variant: Vec<Variant>,
     #[serde(default)]
     pub fault: Vec<Spanned<Fault>>,
+    /// What the viewer, the machine or the engine does meanwhile.
+    #[serde(default)]
+    pub action: Vec<Spanned<Action>>,
+    /// What holds for the page from its beginning.
+    #[serde(default)]
+    pub page: PageSettings,
+    /// Settings of the app around the player.
+    #[serde(default)]
+    pub app: AppSettings,
     #[serde(default)]
     pub expect: ExpectSettings,
 }

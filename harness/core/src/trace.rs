@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::What;
 use crate::exchange::Host;
 use crate::media::SegmentFacts;
 
@@ -291,6 +292,13 @@ pub enum PageEvent {
         fatal: bool,
         message: String,
     },
+    /// Something happened on the viewer's side, as the scenario wanted it.
+    Action {
+        what: What,
+        note: String,
+        /// Why it could not happen.
+        error: Option<String>,
+    },
 }
 
 /// SourceBuffers whose contents may no longer be what was appended.
@@ -309,6 +317,7 @@ impl PageEvent {
             | PageEvent::BufferError { buffer }
             | PageEvent::Remove { buffer, .. } => Some(Unsettled::One(*buffer)),
             PageEvent::Media { event, .. } if event == "seeking" => Some(Unsettled::All),
+            PageEvent::Action { what: What::Evict, .. } => Some(Unsettled::All),
             _ => None,
         }
     }
@@ -487,5 +496,9 @@ fn describe(event: &PageEvent) -> String {
         PageEvent::PlayerError { fatal, message } => {
             format!("player {}: {message}", if *fatal { "gave up" } else { "error" })
         }
+        PageEvent::Action { what, note, error } => match error {
+            Some(error) => format!("ACTION {what} {note} COULD NOT HAPPEN: {error}"),
+            None => format!("ACTION {what} {note}").trim_end().to_string(),
+        },
     }
 }

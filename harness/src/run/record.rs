@@ -70,7 +70,7 @@ impl Record {
             PageMessage::Unreadable(text) => self.lose(format!("the page said what can't be read: {text}")),
             PageMessage::Gone => {
                 self.lose("the page's connection closed before the trial ended".into());
-                return Some(End::Now);
+                return Some(End::Lost);
             }
             PageMessage::Batch(batch) => {
                 for entry in batch.entries {

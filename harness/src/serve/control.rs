@@ -13,18 +13,21 @@ use http::{StatusCode, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use segproof_core::action::Conditions;
 use segproof_core::trace::PageEntry;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::{Shared, accept};
 
-/// Where the page's files come from, and how fast its time runs.
+/// Where the page's files come from, how fast its time runs, and what else it is put under.
 pub struct PageFiles {
     pub(super) folder: PathBuf,
     /// Names that are served from elsewhere, as player.toml's `[files]` says.
     pub(super) extra: Vec<(String, PathBuf)>,
     pub(super) speed: f64,
+    /// `None` leaves the page alone with the probe.
+    pub(super) conditions: Option<Conditions>,
 }
 
 /// What the probe has to say; page times are the page's own milliseconds.
@@ -93,7 +96,7 @@ async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<S
     let Ok(bytes) = tokio::fs::read(&file).await else { return StatusCode::NOT_FOUND.into_response() };
     let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("");
     let body = match (extension, String::from_utf8(bytes)) {
-        ("html", Ok(html)) => with_probe(&html, shared.files.speed).into_bytes(),
+        ("html", Ok(html)) => with_probe(&html, &shared.files).into_bytes(),
         (_, Ok(text)) => text.into_bytes(),
         (_, Err(binary)) => binary.into_bytes(),
     };
@@ -119,12 +122,23 @@ impl PageFiles {
     }
 }
 
-/// Puts the probe (and, above speed 1, the warp) before the page's first own script.
-fn with_probe(html: &str, speed: f64) -> String {
-    let mut scripts = format!("<script>{PROBE}</script>");
+/// Puts the probe (and, above speed 1, the warp, and then the conditions if there are any) before the page's
+/// first own script.
+fn with_probe(html: &str, files: &PageFiles) -> String {
+    let speed = files.speed;
+    let mut scripts = String::new();
+    if let Some(conditions) = &files.conditions {
+        // Plain data cannot fail to be written, and holds nothing that would end a script.
+        let json = serde_json::to_string(conditions).expect("conditions are plain data");
+        scripts.push_str(&format!("<script>window.__segproofConditions = {json};</script>"));
+    }
+    scripts.push_str(&format!("<script>{PROBE}</script>"));
     if speed != 1.0 {
         scripts
             .push_str(&format!("<script>window.__segproofSpeed = {speed};</script><script>{WARP}</script>"));
+    }
+    if files.conditions.is_some() {
+        scripts.push_str(&format!("<script>{CONDITIONS}</script>"));
     }
     match head_end(html) {
         Some(at) => format!("{}{scripts}{}", &html[..at], &html[at..]),
@@ -154,6 +168,7 @@ async fn listen(shared: Arc<Shared>, mut socket: WebSocket) {
     let mut pings = Vec::new();
     let mut tick = tokio::time::interval(PING_EVERY);
     let mut open = shared.open.clone();
+    let mut commands = shared.commands.subscribe();
     loop {
         tokio::select! {
             // Only ever fails, when the stage is dropped.
@@ -162,6 +177,12 @@ async fn listen(shared: Arc<Shared>, mut socket: WebSocket) {
                 pings.push(shared.clock.wall_ms(Instant::now()));
                 let id = (pings.len() - 1).to_string();
                 if socket.send(Message::Text(id.into())).await.is_err() {
+                    break;
+                }
+            }
+            // One that was missed would never be reported as carried out, and the trial finds that.
+            Ok(command) = commands.recv() => {
+                if socket.send(Message::Text(command.into())).await.is_err() {
                     break;
                 }
             }
@@ -194,6 +215,7 @@ fn understand(text: &str, pings: &[f64], received_ms: f64) -> PageMessage {
 }
 
 const PROBE: &str = include_str!("../probe/probe.js");
+const CONDITIONS: &str = include_str!("../probe/conditions.js");
 const WARP: &str = include_str!("../probe/warp.js");
 /// Often enough that the best of the round trips is a quiet one.
 const PING_EVERY: Duration = Duration::from_millis(250);
@@ -203,9 +225,13 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 mod tests {
     use super::*;
 
+    fn at_speed(speed: f64) -> PageFiles {
+        PageFiles::new(PathBuf::new(), Vec::new(), speed)
+    }
+
     #[track_caller]
     fn check_head(html: &str, own: &str) {
-        let page = with_probe(html, 1.0);
+        let page = with_probe(html, &at_speed(1.0));
         let (probe, rest) = page.split_once("</script>").expect("the probe is there");
         assert!(probe.to_ascii_lowercase().contains("<head"), "{probe}");
         assert_eq!(rest, own);
@@ -221,8 +247,19 @@ mod tests {
 
     #[test]
     fn the_warp_comes_with_speeds_other_than_1_only() {
-        assert!(!with_probe("<head>", 1.0).contains("__segproofSpeed"));
-        assert!(with_probe("<head>", 2.5).contains("__segproofSpeed = 2.5;"));
+        assert!(!with_probe("<head>", &at_speed(1.0)).contains("__segproofSpeed"));
+        assert!(with_probe("<head>", &at_speed(2.5)).contains("__segproofSpeed = 2.5;"));
+    }
+
+    #[test]
+    fn the_conditions_come_last_and_only_if_there_are_any() {
+        assert!(!with_probe("<head>", &at_speed(1.0)).contains(CONDITIONS));
+        let conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: -5.0 };
+        let files = at_speed(2.0).under(Some(conditions));
+        let page = with_probe("<head>", &files);
+        let place = |part: &str| page.find(part).expect("it is there");
+        assert!(place("\"autoplay_denied\":true,\"quota_bytes\":null,\"clock_ms\":-5.0") < place(PROBE));
+        assert!(place(PROBE) < place(WARP) && place(WARP) < place(CONDITIONS));
     }
 
     #[test]

@@ -146,10 +146,10 @@ impl<L: Line> Sending<'_, L> {
 
     /// Whether the client has the whole body, and can tell.
     fn has_delivered(&self, ending: Ending) -> bool {
-        // What exceeds its Content-Length is no part of a body (RFC 9112, 6.3).
+        // What exceeds its Content-Length is no part of a body (RFC 9112, 6.3): the client has a whole one before it.
         let delivered = match self.reply.framing {
-            Framing::Length(length) => self.sent.min(length),
-            Framing::Chunked | Framing::UntilClose | Framing::Bodiless => self.sent,
+            Framing::Length(length) if self.sent < length => 0,
+            Framing::Length(_) | Framing::Chunked | Framing::UntilClose | Framing::Bodiless => self.sent,
         };
         let has_end = ending == Ending::Whole || self.is_over() || L::close_ends(self.reply.framing);
         self.has_head && has_end && delivered == whole_bytes(self.reply)

@@ -67,7 +67,7 @@ pub fn read_scenario(path: &Path) -> Result<ScenarioInfo, String> {
     Ok(ScenarioInfo {
         summary: scenario.summary.clone(),
         sources: presentation::sources(&scenario),
-        max_speed: scenario.max_speed,
+        max_speed: segproof_core::action::speed_max(&scenario),
         needs: scenario.needs.iter().map(|need| need.to_string()).collect(),
     })
 }

@@ -194,6 +194,15 @@ impl Session {
         }
     }
 
+    /// Sends a signal to the driver and its browser.
+    pub fn signal(&self, signal: Signal) -> Result<(), WireError> {
+        let driver = self.driver.as_ref().ok_or_else(|| {
+            WireError::unknown("the session's processes belong to the remote end".to_owned())
+        })?;
+        processes::signal_group(driver.group, signal);
+        Ok(())
+    }
+
     async fn death(&self) -> String {
         match &self.driver {
             Some(driver) => driver.death().await,

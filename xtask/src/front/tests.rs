@@ -97,6 +97,20 @@ async fn what_the_front_cannot_do_it_says_in_webdrivers_words() {
 }
 
 #[tokio::test]
+async fn the_processes_of_a_remote_end_are_not_signalled() {
+    let (front, client, _finished, _folder) = front(&remote().await).await;
+    assert_eq!(front.signals, None);
+    new_session(&front, &client, std::process::id()).await;
+    for (session, error) in [("s1", "unknown error"), ("s2", "invalid session id")] {
+        let signal = Signal { session: session.to_owned(), processes: Processes::Stop };
+        let answer = client.post(format!("{}{SIGNAL_PATH}", front.url)).json(&signal).send().await;
+        let answer: Value = answer.expect("answer").json().await.expect("json");
+        assert_eq!(answer["value"]["error"], error);
+    }
+    front.close().await;
+}
+
+#[tokio::test]
 async fn reports_are_passed_on() {
     let (front, client, mut finished, _folder) = front("http://127.0.0.1:9").await;
     let report = crate::report::sample::trial("a/b", segproof_core::report::Verdict::Pass);

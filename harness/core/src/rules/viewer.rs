@@ -3,23 +3,31 @@
 use std::collections::BTreeSet;
 
 use super::{Case, Violation};
+use crate::conduct::Conduct;
 use crate::scenario::Outcome;
 use crate::trace::{Beat, PageEvent, Witness};
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
-    let seeks: Vec<f64> = case
-        .trace
-        .page
-        .iter()
-        .filter(|e| matches!(&e.event, PageEvent::Media { event, .. } if event == "seeking"))
-        .map(|e| e.at_ms)
-        .collect();
+    let mut seeks: Vec<(f64, f64)> = Vec::new();
+    for entry in &case.trace.page {
+        match &entry.event {
+            PageEvent::Media { event, .. } if event == "seeking" => seeks.push((entry.at_ms, entry.at_ms)),
+            // Until a seek is done, a frame from before it may still be reported.
+            PageEvent::Media { event, .. } if event == "seeked" => {
+                if let Some((_, done_ms)) = seeks.last_mut() {
+                    *done_ms = entry.at_ms;
+                }
+            }
+            _ => {}
+        }
+    }
+    seeks.extend(Conduct::read(case.trace).jumps_ms.into_iter().map(|at_ms| (at_ms, at_ms)));
     let back_frames = BACK_MS / case.expect.frame_ms();
     let mut furthest: Option<(u64, f64)> = None;
     let mut found = Vec::new();
     for shown in &case.view.shown {
         if let Some((frame, at_ms)) = furthest {
-            if seeks.iter().any(|seek| (at_ms..=shown.at_ms).contains(seek)) {
+            if seeks.iter().any(|(begun_ms, done_ms)| *begun_ms <= shown.at_ms && *done_ms >= at_ms) {
                 furthest = None;
             } else if (frame as f64 - shown.frame as f64) > back_frames {
                 found.push(Violation::new(
@@ -47,12 +55,16 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         Outcome::Ended => case.expect.until_msn.unwrap_or(last_shown),
         Outcome::Failed | Outcome::Open => last_shown,
     };
+    let conduct = Conduct::read(case.trace);
     (first..=last)
         .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| listed.gap_ms.is_none()))
         .filter(|msn| !case.expect.excused.contains(msn))
         .filter_map(|msn| {
             let is_inside = msn > first && msn < last_shown;
             let what = missing(case, msn, is_inside && case.trace.speed == 1.0)?;
+            if conduct.excuses(msn, &case.view.shown) {
+                return None;
+            }
             let after = case.view.shown.iter().find(|s| s.msn > msn);
             Some(Violation::new(after.map_or(case.trace.ended_at_ms, |s| s.at_ms), what))
         })
@@ -105,6 +117,7 @@ fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let end = crate::judge::playing_until_ms(case.trace, case.expect);
     let mut longest: Option<(f64, f64)> = None;
     let mut since: Option<(f64, f64)> = None;
+    let conduct = Conduct::read(case.trace);
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
@@ -113,7 +126,7 @@ fn longest_stall(case: &Case) -> Option<(f64, f64)> {
             _ => beat.playing.then_some((beat.at_ms, time)),
         };
         if let Some((begin, _)) = since {
-            let length = beat.at_ms - begin;
+            let length = beat.at_ms - begin - conduct.unwatched_ms(begin, beat.at_ms);
             if longest.is_none_or(|(_, l)| length > l) {
                 longest = Some((begin, length));
             }

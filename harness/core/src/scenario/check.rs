@@ -17,6 +17,7 @@ pub fn check(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
         check_fault(scenario, fault.get_ref()).map_err(|message| ScenarioError::at(fault.span(), message))?;
     }
     check_end(scenario)?;
+    crate::action::check(scenario).map_err(|(span, message)| ScenarioError { message, span })?;
     for name in &scenario.illegal {
         if !FINDINGS.iter().any(|(known, _)| known == name) {
             let known: Vec<_> = FINDINGS.iter().map(|(known, _)| *known).collect();

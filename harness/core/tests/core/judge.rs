@@ -1,5 +1,6 @@
 //! From broken rules to a verdict: what binds, what is known, what the evidence allows.
 
+use segproof_core::action::What;
 use segproof_core::expect::Profile;
 use segproof_core::judge::{self, Judgement, Known, KnownFile, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
@@ -196,6 +197,22 @@ fn heartbeats_that_never_came_allow_no_judgement() {
     }
     let short = judged(|s| s.trace.beats.retain(|b| !(9000.0..9400.0).contains(&b.at_ms)));
     assert_eq!(short.verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_page_that_sleeps_on_purpose_owes_no_heartbeat() {
+    let asleep = |woken_ms: f64| {
+        judged(|s| {
+            s.trace.beats.retain(|b| b.of == Witness::Origin || !(9000.0..9900.0).contains(&b.at_ms));
+            beat_at(s, Witness::Page, 9900.0).lag_ms = 900.0;
+            s.action(9000.0, What::Sleep);
+            s.action(woken_ms, What::Wake);
+        })
+        .verdict
+    };
+    assert_eq!(asleep(9900.0), Verdict::Pass);
+    // Awake and still silent.
+    assert_eq!(asleep(9200.0), Verdict::Inconclusive);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Media Sequence Numbers begin at 100, a segment is 2 s or 20 frames long, five are listed. The player reloads
 //! each target duration, starts three from the end and appends in sequence mode.
 
+use segproof_core::action::What;
 use segproof_core::exchange::Host;
 use segproof_core::expect::{Expect, Profile};
 use segproof_core::hls::{Map, MediaPlaylist, MediaSegment};
@@ -189,6 +190,11 @@ impl Session {
     /// Adds an event of the media element.
     pub fn media(&mut self, at_ms: f64, event: &str) {
         self.page(at_ms, PageEvent::Media { event: event.into(), time: 0.0, error: None });
+    }
+
+    /// Something happened on the viewer's side.
+    pub fn action(&mut self, at_ms: f64, what: What) {
+        self.page(at_ms, PageEvent::Action { what, note: String::new(), error: None });
     }
 
     pub fn fatal(&mut self, at_ms: f64) {

@@ -1,5 +1,6 @@
 //! Sessions around the rules of what the viewer sees.
 
+use segproof_core::action::What;
 use segproof_core::scenario::Outcome;
 
 use super::{Pairs, bent, bent_from};
@@ -31,6 +32,21 @@ pub const PAIRS: &[Pairs] = &[
                     s.frame(9010.0, 60, media_time(60));
                 })
             }),
+            ("back by a seek, with a late frame from before it", || {
+                bent(|s| {
+                    s.media(9005.0, "seeking");
+                    s.frame(9010.0, 128, media_time(128));
+                    s.media(9015.0, "seeked");
+                    s.frame(9020.0, 60, media_time(60));
+                })
+            }),
+            ("back by a player that was started anew", || {
+                bent(|s| {
+                    s.action(8950.0, What::Stop);
+                    s.action(9005.0, What::Start);
+                    s.frame(9010.0, 60, media_time(60));
+                })
+            }),
             ("the burnt-in number begins anew with a lap", || {
                 Session::new(Plan { lap_segments: 8, ..Plan::LIVE })
             }),
@@ -42,6 +58,13 @@ pub const PAIRS: &[Pairs] = &[
             ("a whole segment", || bent(|s| s.keep_frames(not_of(106)))),
             ("the last one of a stream that ended", || {
                 bent_from(Session::ended(), |s| s.keep_frames(not_of(110)))
+            }),
+            ("one that passed before the tab was hidden", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.action(14_000.0, What::Hide);
+                    s.action(16_000.0, What::Show);
+                })
             }),
             ("one over the end of a lap", || {
                 let laps = Plan { lap_segments: 8, ..Plan::LIVE };
@@ -92,6 +115,19 @@ pub const PAIRS: &[Pairs] = &[
                     skip(s, 106);
                 })
             }),
+            ("it passed while the page was busy", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.action(8200.0, What::Block);
+                    s.action(10_200.0, What::Unblock);
+                })
+            }),
+            ("the viewer jumped over it", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.action(8300.0, What::Seek);
+                })
+            }),
             ("after a failure only what was shown counts", || {
                 bent(|s| {
                     s.cut(9000.0);
@@ -106,6 +142,13 @@ pub const PAIRS: &[Pairs] = &[
         bad: &[
             ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
             ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
+            ("after the laptop woke up", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 11_000.0);
+                    s.action(8000.0, What::Sleep);
+                    s.action(9500.0, What::Wake);
+                })
+            }),
             ("with media to play, longer than an engine may think", || {
                 bent(|s| {
                     s.stand_still(8000.0, 10_000.0);
@@ -147,6 +190,20 @@ pub const PAIRS: &[Pairs] = &[
                     for beat in s.trace.beats.iter_mut().filter(|b| (8500.0..=11_500.0).contains(&b.at_ms)) {
                         beat.playing = false;
                     }
+                })
+            }),
+            ("while the laptop slept", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 11_000.0);
+                    s.action(8000.0, What::Sleep);
+                    s.action(10_500.0, What::Wake);
+                })
+            }),
+            ("while nobody could see it", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 11_000.0);
+                    s.action(7500.0, What::Hide);
+                    s.action(10_500.0, What::Show);
                 })
             }),
             ("before the first frame", || {
