@@ -4,13 +4,16 @@ mod conduct;
 mod record;
 mod stream;
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
 use segproof_core::action::{self, Cues};
+use segproof_core::coverage::{self, Coverage};
 use segproof_core::judge::{self, Judgement, Terms};
-use segproof_core::report::{TrialReport, Verdict};
+use segproof_core::report::{NOT_REACHED, TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
+use segproof_core::selfcheck;
 use segproof_core::trace::{PageEvent, Trace};
 use segproof_core::view::Progress;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -43,10 +46,26 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
         report.violations = outcome.judgement.violations;
         report.reason = outcome.judgement.reason;
         report.stream_ms = outcome.stream_ms;
+        report.coverage = outcome.coverage;
+        report.own_fault = outcome.own_fault;
+        question(&mut report);
     }
     report.wall_ms = began.elapsed().as_millis() as u64;
     std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(&report)?)?;
     Ok(report)
+}
+
+/// Takes back a verdict that rests on nothing: a mistake of ours, or a fault that was never met.
+fn question(report: &mut TrialReport) {
+    let unreached = &report.coverage.unreached;
+    if let Some(fault) = &report.own_fault {
+        report.verdict = Verdict::Inconclusive;
+        report.reason = Some(format!("the suite's own fault: {fault}"));
+    } else if !unreached.is_empty() && report.verdict == Verdict::Pass {
+        // What failed was judged by its other rules.
+        report.verdict = Verdict::Inconclusive;
+        report.reason = Some(format!("{NOT_REACHED}{}", unreached.join("; ")));
+    }
 }
 
 /// Why the trial does not apply to this player on these browsers, if so.
@@ -88,6 +107,8 @@ struct Performed {
     browser_version: String,
     judgement: Judgement,
     stream_ms: u64,
+    coverage: Coverage,
+    own_fault: Option<String>,
 }
 
 async fn perform(
@@ -155,7 +176,13 @@ async fn perform(
         Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(&trace, &stream.expect),
         _ => 0,
     };
-    Ok(Performed { browser_version, judgement, stream_ms })
+    let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
+    let coverage = coverage::coverage(scenario, &fired, &trace, &stream.expect);
+    let undeclared = selfcheck::undeclared(&trace, &scenario.illegal);
+    let own_fault = undeclared
+        .first()
+        .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"));
+    Ok(Performed { browser_version, judgement, stream_ms, coverage, own_fault })
 }
 
 /// The app's settings, to follow the page's URL.
@@ -273,6 +300,8 @@ fn blank(trial: &TrialPlan, scenario: &Scenario, folder: &Path, plan: &RunPlan) 
         dir: folder.strip_prefix(&plan.out).unwrap_or(folder).display().to_string(),
         repro: trial.repro.clone(),
         summary: scenario.summary.clone(),
+        coverage: Default::default(),
+        own_fault: None,
         first: None,
     }
 }

@@ -80,7 +80,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             filters: Vec::new(),
-            players: vec!["reference".to_owned()],
+            players: vec![OWN_PLAYER.to_owned()],
             browsers: vec![engine::ENGINES[0].name.to_owned()],
             speed: 4.0,
             jobs: None,
@@ -116,9 +116,15 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         selection.complain()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let is_whole = options.is_whole();
     let report = run(options)?;
     report::print(&report, &out);
-    Ok(ExitCode::from(report::exit_code(&report)))
+    let uncovered = if is_whole { report::uncovered(&report) } else { Vec::new() };
+    for what in &uncovered {
+        eprintln!("the suite does not cover {what}");
+    }
+    let code = if uncovered.is_empty() { report::exit_code(&report) } else { crate::OWN_FAULT };
+    Ok(ExitCode::from(code))
 }
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
@@ -185,6 +191,9 @@ async fn run_selected(
     report::write(&report, out)?;
     Ok(report)
 }
+
+/// The player that every scenario is first run with.
+pub const OWN_PLAYER: &str = "reference";
 
 /// Where runs note what they have running.
 pub fn state_folder() -> PathBuf {
@@ -269,7 +278,7 @@ impl Round<'_> {
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()
-            .filter(|report| collect::is_inconclusive(report))
+            .filter(|report| collect::is_worth_another_run(report))
             .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
             .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
             .collect();
@@ -302,6 +311,10 @@ impl Round<'_> {
         let dir = trial.dir(&self.plan.out);
         report.dir = dir.strip_prefix(self.root).unwrap_or(&dir).display().to_string();
         report.repro = trial.repro.clone();
+        // Our own player comes to whatever a right scenario is about.
+        if report.player == OWN_PLAYER && report.is_beside_the_point() {
+            report.own_fault = report.reason.clone();
+        }
         if report.summary.is_empty() {
             report.summary = self.selection.summary(trial);
         }
@@ -310,6 +323,12 @@ impl Round<'_> {
 }
 
 impl Options {
+    /// Every scenario of the project with our own player: then each kind of fault and each rule has to come about.
+    fn is_whole(&self) -> bool {
+        let is_own = self.players.iter().any(|player| player == OWN_PLAYER);
+        self.filters.is_empty() && self.scenarios.is_none() && self.partition.is_none() && is_own
+    }
+
     /// The output folder, absolute.
     pub fn out(&self) -> PathBuf {
         let folder = self.out.clone().unwrap_or_else(|| paths::target().join("conformance"));

@@ -237,6 +237,16 @@ pub struct Restart {
     pub host: Host,
 }
 
+impl Restart {
+    /// The first segment of the new run.
+    pub fn first(&self) -> Option<u64> {
+        match self.at {
+            Moment::Published(msn) => Some(msn),
+            Moment::At(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoder {
