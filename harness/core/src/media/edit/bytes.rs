@@ -31,6 +31,11 @@ pub fn garbage(bytes: &[u8], extent: Extent) -> Result<Vec<u8>, MediaError> {
     for stretch in stretches {
         noise.fill(&mut edited[stretch]);
     }
+    // A random size below 2 GiB makes Chromium wait for the rest of the box and swallow all that is appended
+    // after it, one above is an error at once: what garbage does must not depend on its first bit.
+    if edited[0] != bytes[0] {
+        edited[0] |= 0x80;
+    }
     Ok(edited)
 }
 
