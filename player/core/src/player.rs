@@ -74,6 +74,9 @@ pub struct Player {
     has_joined: bool,
     /// The lowest Media Sequence Number that is still wanted; what the segment request is for, if there is one.
     next_msn: u64,
+    /// The segment that was requested last: its number, and `Segment::key`. It is what the init belongs to.
+    last_msn: u64,
+    last_key: u32,
     /// The next segment begins a run.
     begins_run: bool,
     /// Segments given up since the last append.
@@ -129,6 +132,8 @@ impl Player {
             rollbacks: 0,
             has_joined: false,
             next_msn: 0,
+            last_msn: u64::MAX,
+            last_key: 0,
             begins_run: true,
             skips: 0,
             segment_began_ms: 0.0,

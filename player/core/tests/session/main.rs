@@ -1,5 +1,6 @@
 //! Whole sessions in virtual time: what the player asks for, appends and ends with under each fault.
 
+mod lists;
 mod world;
 
 use segproof_player_core::{Event, Severity};
