@@ -102,9 +102,10 @@ pub struct Player {
     end_before_append_s: f64,
     rebuilds: u32,
     rebuilt_ms: f64,
-    /// The last segment whose append cost the MediaSource, and one that did so twice.
+    /// The last segment that cost the MediaSource, and those that are left out for it.
     suspect_msn: u64,
     refused_msn: u64,
+    refused_end_msn: u64,
 
     tick_ms: f64,
 }
@@ -151,6 +152,7 @@ impl Player {
             rebuilt_ms: f64::NEG_INFINITY,
             suspect_msn: u64::MAX,
             refused_msn: u64::MAX,
+            refused_end_msn: u64::MAX,
             tick_ms: 0.0,
         }
     }

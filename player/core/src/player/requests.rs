@@ -65,7 +65,7 @@ impl Player {
         if segment.state == State::Idle && ahead_s(shell) > AHEAD_S_MAX {
             return;
         }
-        if self.next_msn == self.refused_msn {
+        if (self.refused_msn..self.refused_end_msn).contains(&self.next_msn) {
             return self.skip_segment(shell);
         }
         let last = playlist::find(playlist, self.last_msn, self.last_key);

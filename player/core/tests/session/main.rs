@@ -1,6 +1,7 @@
 //! Whole sessions in virtual time: what the player asks for, appends and ends with under each fault.
 
 mod lists;
+mod media;
 mod world;
 
 use segproof_player_core::{Event, Severity};

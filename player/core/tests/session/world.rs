@@ -192,6 +192,11 @@ impl World {
     }
 
     fn buffer(&mut self, start_s: f64, end_s: f64) {
+        // The append window begins at zero.
+        let start_s = start_s.max(0.0);
+        if end_s <= start_s {
+            return;
+        }
         self.buffered.push((start_s, end_s));
         self.buffered.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
         let mut merged: Vec<(f64, f64)> = Vec::new();
