@@ -96,6 +96,8 @@ pub struct Player {
     // The SourceBuffer.
     is_open: bool,
     busy: Busy,
+    /// After this time no `updateend` is waited for any more.
+    busy_until_ms: f64,
     /// Nothing is appended before this time, because the SourceBuffer was full.
     full_until_ms: f64,
     has_media: bool,
@@ -108,6 +110,8 @@ pub struct Player {
     refused_end_msn: u64,
 
     tick_ms: f64,
+    /// When the shell was asked to send the next event at the latest.
+    wake_ms: f64,
 }
 
 impl Default for Player {
@@ -145,6 +149,7 @@ impl Player {
             needs_init: true,
             is_open: false,
             busy: Busy::Idle,
+            busy_until_ms: 0.0,
             full_until_ms: 0.0,
             has_media: false,
             end_before_append_s: 0.0,
@@ -154,6 +159,7 @@ impl Player {
             refused_msn: u64::MAX,
             refused_end_msn: u64::MAX,
             tick_ms: 0.0,
+            wake_ms: f64::INFINITY,
         }
     }
 
@@ -162,6 +168,17 @@ impl Player {
     pub fn handle(&mut self, event: Event, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) -> f64 {
         if self.phase == Phase::Closed {
             return f64::INFINITY;
+        }
+        // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued.
+        let late_ms = now_ms - self.wake_ms;
+        if late_ms > 0.0 {
+            for request in &mut self.requests {
+                if request.state == State::Loading {
+                    request.at_ms += late_ms;
+                }
+            }
+            self.failing_since_ms += late_ms;
+            self.busy_until_ms += late_ms;
         }
         match event {
             Event::Woken => {}
@@ -206,13 +223,20 @@ impl Player {
                 self.request_media(now_ms, playlist, shell);
             }
         }
+        if self.busy != Busy::Idle && self.busy_until_ms <= now_ms {
+            self.updated(shell);
+            // It begins with `abort()`, which ends whatever may still be going on.
+            self.begins_run = true;
+        }
         if self.is_open && self.busy == Busy::Idle {
+            self.busy_until_ms = now_ms + TIMEOUT_TD * self.td_ms;
             self.feed(now_ms, shell);
         }
         if self.has_media {
             unstick(shell);
         }
-        self.wake_at(now_ms)
+        self.wake_ms = self.wake_at(now_ms);
+        self.wake_ms
     }
 
     // The end.

@@ -192,7 +192,10 @@ impl Player {
             }
             Resource::Segment => {
                 let is_absent = matches!(status, 400..500) && !matches!(status, 408 | 429);
-                if failures >= if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX } {
+                // Without a connection it is not the segment's fault.
+                let is_offline = status == 0 && self.request(Resource::Playlist).failures > 0;
+                let tries_max = if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX };
+                if failures >= tries_max && !is_offline {
                     self.skip_segment(shell);
                 }
             }

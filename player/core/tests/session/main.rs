@@ -1,5 +1,6 @@
 //! Whole sessions in virtual time: what the player asks for, appends and ends with under each fault.
 
+mod absence;
 mod lists;
 mod media;
 mod world;

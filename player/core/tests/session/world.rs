@@ -114,7 +114,7 @@ impl World {
             }
             events += 1;
             assert!(events < 100 * (until_ms / 1000 + 1), "the player spins at {} ms", self.now_ms);
-            let is_late = self.asleep_ms.contains(&at_ms);
+            let is_late = self.asleep_ms.contains(&at_ms) && self.now_ms < self.asleep_ms.end;
             if is_late {
                 self.play_to(self.asleep_ms.start);
                 self.now_ms = self.asleep_ms.end;
