@@ -1,5 +1,8 @@
 //! Whole sessions in virtual time: what the player asks for, appends and ends with under each fault.
 
+mod absence;
+mod lists;
+mod media;
 mod world;
 
 use segproof_player_core::{Event, Severity};

@@ -5,6 +5,7 @@
 //! `Shell::load`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use segproof_player_core::{ByteRange, Event, Player, Resource, Severity, Shell};
 
@@ -44,11 +45,18 @@ pub struct World {
     pub is_closed: bool,
     pub is_ended: bool,
     pub is_paused: bool,
+    /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
+    pub asleep_ms: Range<u64>,
     pub playhead_s: f64,
     pub buffered: Vec<(f64, f64)>,
     pub refuse: Refusal,
     pub media: Media,
+    /// The URI whose append is done without an `updateend`.
+    pub loses_update: &'static str,
+    /// The number of a segment that cannot be decoded, and how long before its media the decoder finds out.
+    pub undecodable: (u64, f64),
     pub appended: Vec<String>,
+    undecodable_s: Option<f64>,
     init_appended: bool,
     offset_s: f64,
     uris: [String; 3],
@@ -70,10 +78,14 @@ impl World {
             is_closed: false,
             is_ended: false,
             is_paused: false,
+            asleep_ms: 0..0,
             playhead_s: 0.0,
             buffered: Vec::new(),
             refuse: Box::new(|_, _| None),
             media: Box::new(|uri| (2.0 * number(uri) as f64, 2.0)),
+            loses_update: "",
+            undecodable: (u64::MAX, 0.0),
+            undecodable_s: None,
             appended: Vec::new(),
             init_appended: false,
             offset_s: 0.0,
@@ -102,8 +114,20 @@ impl World {
             }
             events += 1;
             assert!(events < 100 * (until_ms / 1000 + 1), "the player spins at {} ms", self.now_ms);
-            self.play_to(at_ms);
-            let event = if next <= wake {
+            let is_late = self.asleep_ms.contains(&at_ms) && self.now_ms < self.asleep_ms.end;
+            if is_late {
+                self.play_to(self.asleep_ms.start);
+                self.now_ms = self.asleep_ms.end;
+            } else {
+                self.play_to(at_ms.max(self.now_ms));
+            }
+            // What piled up meanwhile is behind the timer in the queue.
+            let event = if is_late {
+                Event::Woken
+            } else if !self.updating && self.undecodable_s.is_some_and(|at_s| self.playhead_s >= at_s) {
+                self.undecodable_s = None;
+                Event::Broken
+            } else if next <= wake {
                 let (_, done) = self.due.pop_first().expect("something is due");
                 self.event(done, &mut text)
             } else if self.is_ended && self.playhead_s >= self.buffered.last().map_or(0.0, |range| range.1) {
@@ -168,6 +192,11 @@ impl World {
     }
 
     fn buffer(&mut self, start_s: f64, end_s: f64) {
+        // The append window begins at zero.
+        let start_s = start_s.max(0.0);
+        if end_s <= start_s {
+            return;
+        }
         self.buffered.push((start_s, end_s));
         self.buffered.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
         let mut merged: Vec<(f64, f64)> = Vec::new();
@@ -216,7 +245,8 @@ impl Shell for World {
     }
 
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>) {
-        assert!(!self.updating, "an append while updating");
+        // A run begins with `abort()`.
+        assert!(!self.updating || run_start_s.is_some(), "an append while updating");
         assert!(!self.is_ended, "an append after the end");
         let uri = self.uris[resource as usize].clone();
         match run_start_s {
@@ -236,10 +266,17 @@ impl Shell for World {
             }
             let start_s = start_s + self.offset_s;
             self.buffer(start_s, start_s + duration_s);
+            if number(&uri) == self.undecodable.0 {
+                self.undecodable_s = Some((start_s - self.undecodable.1).max(0.0));
+            }
             self.appended.push(uri);
         }
         self.updating = true;
-        self.after(5, Done::Update);
+        if self.loses_update == self.uris[resource as usize] {
+            self.loses_update = "";
+        } else {
+            self.after(5, Done::Update);
+        }
     }
 
     fn remove_before(&mut self, end_s: f64) {
@@ -270,6 +307,7 @@ impl Shell for World {
         self.playhead_s = 0.0;
         self.offset_s = 0.0;
         self.init_appended = false;
+        self.undecodable_s = None;
         self.updating = false;
         self.due.retain(|_, done| matches!(done, Done::Answer(..)));
         self.after(20, Done::Opened);
