@@ -92,7 +92,8 @@ impl Origin {
                     status: 200,
                     content_type: "video/mp4",
                     body: all.into(),
-                    content: Content::Nothing,
+                    // The part that was asked for is in it.
+                    content: self.content_of_part(resource),
                     headers: vec![("accept-ranges".into(), "bytes".into())],
                 };
             }
@@ -107,12 +108,7 @@ impl Origin {
         }
         let range = range.start..range.end.min(total);
         let body = &all[range.start as usize..range.end as usize];
-        let content = match resource {
-            _ if answer.is_some() => Content::Nothing,
-            Resource::Init { .. } => Content::Init { digest: media::digest(super::moov(body)) },
-            Resource::Segment { variant, msn, .. } => Content::Segment(self.media(variant, msn, &[]).1),
-            _ => Content::Nothing,
-        };
+        let content = if answer.is_some() { Content::Nothing } else { self.content_of_part(resource) };
         Whole {
             status: 206,
             content_type: "video/mp4",
@@ -122,6 +118,16 @@ impl Origin {
             )],
             body: body.into(),
             content,
+        }
+    }
+
+    fn content_of_part(&self, resource: Resource) -> Content {
+        match resource {
+            Resource::Init { .. } => {
+                Content::Init { digest: media::digest(super::moov(&self.presentation.main().init)) }
+            }
+            Resource::Segment { variant, msn, .. } => Content::Segment(self.media(variant, msn, &[]).1),
+            _ => Content::Nothing,
         }
     }
 }
