@@ -9,7 +9,7 @@ const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
 // Dispatches `playererror` on the element, with detail {fatal, message}. Returns {stop()}.
 export function play(url, video, options) {
   const requests = [], bodies = [];
-  let core, source, buffer, type, base, timer, listeners;
+  let core, source, buffer, type, base, timer, listeners, stopped;
 
   const now = () => performance.now();
   const tell = (kind, resource = 0, value = 0) => {
@@ -60,9 +60,9 @@ export function play(url, video, options) {
         if (length && response.status == 200) body = body.slice(offset, offset + length);
         else if (isShort(response.headers, body.byteLength)) body = 0;
         // What is no playlist must not take the place of the last one.
-        if (body && !resource && !isPlaylist(body)) body = 0;
-        if (body && resource && !hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat'])) body = 0;
-        if (!resource) base = response.url;
+        if (body && !(resource ? hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat']) : isPlaylist(body)))
+          body = 0;
+        if (body && !resource) base = response.url;
       } else {
         status = response.status;
         // The rest of an answer that nobody reads must not hold the connection.
@@ -133,7 +133,7 @@ export function play(url, video, options) {
       tell(OPENED);
     });
     // Somebody has given the element another source.
-    listen(source, 'sourceclose', close);
+    listen(source, 'sourceclose', () => (stopped = 1) && close());
     listen(video, 'waiting', () => tell(WOKEN));
     listen(video, 'ended', () => tell(ENDED));
     listen(video, 'error', () => video.error && tell(BROKEN));
@@ -143,7 +143,6 @@ export function play(url, video, options) {
   };
 
   attach();
-  let stopped;
   WebAssembly.instantiate(bytes, { g: imports }).then(
     ({ instance }) => {
       if (stopped) return;

@@ -148,6 +148,11 @@ impl Map<'_> {
     pub fn key(&self) -> u32 {
         key(self.uri, self.range)
     }
+
+    /// What makes EXT-X-MAP tags of one text the same section: there, another query part is another one.
+    pub fn exact_key(&self) -> u32 {
+        hash(self.uri).wrapping_add(self.key())
+    }
 }
 
 impl Segment<'_> {
@@ -196,24 +201,24 @@ pub fn pick(text: &[u8], msn: u64) -> Option<Segment<'_>> {
     None
 }
 
-/// Where the segment with this number and key is listed, and the EXT-X-MAP that applies to it in this text. Its
+/// Where the segment with this number and key is listed, and the `Map::exact_key` that applies to it there. Its
 /// number may be another one: an entry that is missing in the middle of the list shifts those behind it, until it
 /// has left. Names may repeat, so the expected number comes first, then the nearest one; and a list without the
 /// expected number, as after an outage, says nothing.
-pub fn find(text: &[u8], msn: u64, key: u32) -> Option<(u64, Map<'_>)> {
+pub fn find(text: &[u8], msn: u64, key: u32) -> Option<(u64, u32)> {
     let mut playlist = Playlist::read(text);
     let mut expected = None;
-    let mut moved: Option<(u64, Map)> = None;
+    let mut moved: Option<(u64, u32)> = None;
     while playlist.advance() {
         let segment = &playlist.segment;
         let is_same = segment.key() == key;
         if segment.msn == msn {
-            expected = Some((msn, segment.map));
+            expected = Some((msn, segment.map.exact_key()));
             if is_same {
                 return expected;
             }
         } else if is_same && moved.is_none_or(|(other, _)| other.abs_diff(msn) > segment.msn.abs_diff(msn)) {
-            moved = Some((segment.msn, segment.map));
+            moved = Some((segment.msn, segment.map.exact_key()));
         }
     }
     expected.and(moved).or(expected)

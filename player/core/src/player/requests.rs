@@ -86,7 +86,7 @@ impl Player {
             let map_key = pick.map.key();
             // A discontinuity that states its EXT-X-MAP anew is an encoder that may have written other bytes
             // under the same name; one that doesn't is served from the bytes that are here.
-            let is_other = last.map_or(map_key != self.map_key, |(_, map)| map != pick.map);
+            let is_other = last.map_or(map_key != self.map_key, |(_, map)| map != pick.map.exact_key());
             self.map_key = map_key;
             if is_other || (pick.discontinuity && pick.map_stated) {
                 self.cancel(Resource::Init, shell);

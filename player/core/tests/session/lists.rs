@@ -104,21 +104,23 @@ fn signed_uris_are_the_same_resources() {
 }
 
 #[test]
-fn within_one_list_another_query_is_another_init() {
-    let mut world = World::new(|uri, _, now_ms| match uri {
-        "" => {
-            let (first, end) = window(now_ms);
-            let line = |msn| match msn {
-                107 => "#EXT-X-MAP:URI=\"init.mp4?v=2\"\n".to_string() + &segment(msn),
-                _ => segment(msn),
-            };
-            let text = list(first, end, line);
-            Answer::Body(if first > 107 { text.replace("init.mp4", "init.mp4?v=2") } else { text }, 30)
-        }
-        _ => plain(uri, now_ms),
-    });
-    world.run(31_000);
-    assert_eq!((world.count("init.mp4"), world.count("init.mp4?v=2")), (1, 1));
+fn within_one_list_another_name_or_query_is_another_init() {
+    for other in ["init.mp4?v=2", "two.mp4"] {
+        let mut world = World::new(move |uri, _, now_ms| match uri {
+            "" => {
+                let (first, end) = window(now_ms);
+                let line = |msn| match msn {
+                    107 => format!("#EXT-X-MAP:URI=\"{other}\"\n{}", segment(msn)),
+                    _ => segment(msn),
+                };
+                let text = list(first, end, line);
+                Answer::Body(if first > 107 { text.replace("init.mp4", other) } else { text }, 30)
+            }
+            _ => plain(uri, now_ms),
+        });
+        world.run(31_000);
+        assert_eq!((world.count("init.mp4"), world.count(other)), (1, 1), "{other}");
+    }
 }
 
 /// Goal: an expired token is not asked with again. Method: a request that hangs until its token has expired.
