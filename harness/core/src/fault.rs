@@ -11,10 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::media::edit::Edit;
+use crate::media::edit::Edits;
 use crate::notation::{Moment, Nth, Part, Rate, Span, Target, WaitAt};
 
 /// One `[[fault]]` of a scenario. A fault does at least one thing; what it leaves out stays as it is.
@@ -148,39 +147,6 @@ pub enum ContentLength {
     Lying,
     /// Nothing: the body ends with the connection.
     None,
-}
-
-/// One media edit, or several in order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Edits(pub Vec<Edit>);
-
-impl<'de> Deserialize<'de> for Edits {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Edits, D::Error> {
-        deserializer.deserialize_any(EditsVisitor)
-    }
-}
-
-/// Either form keeps its own error message.
-struct EditsVisitor;
-
-impl<'de> Visitor<'de> for EditsVisitor {
-    type Value = Edits;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a media edit as \"no key frame\", or a list of them")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Edits, E> {
-        Edit::try_from(text.to_string()).map(|edit| Edits(vec![edit])).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Edits, A::Error> {
-        let mut edits = Vec::new();
-        while let Some(edit) = seq.next_element()? {
-            edits.push(edit);
-        }
-        Ok(Edits(edits))
-    }
 }
 
 /// Where a redirect leads.
