@@ -13,6 +13,7 @@ mod paths;
 mod player;
 mod processes;
 mod report;
+mod schema;
 mod stop;
 mod test;
 mod warp;
@@ -42,6 +43,8 @@ enum Command {
     Player,
     /// Make the media of the fixtures.
     Fixtures,
+    /// Write the scenario file's schema and reference from the code that reads it.
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Mutants { yes } => mutants::command(yes),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
+        Command::Schema => schema::command(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
