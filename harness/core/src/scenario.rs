@@ -4,6 +4,7 @@
 
 pub(crate) mod check;
 mod expect;
+mod hint;
 pub mod reference;
 pub mod schema;
 mod stream;
@@ -157,7 +158,7 @@ impl Scenario {
             });
         }
         let scenario: Scenario = toml::from_str(text)
-            .map_err(|error| ScenarioError { message: error.message().to_string(), span: error.span() })?;
+            .map_err(|error| ScenarioError { message: hint::hinted(error.message()), span: error.span() })?;
         check::check(&scenario, text)?;
         Ok(scenario)
     }
