@@ -2,6 +2,8 @@
 
 mod conduct;
 mod record;
+mod scene;
+mod serve;
 mod stream;
 
 use std::collections::BTreeSet;
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use segproof_core::action::{self, Cues};
 use segproof_core::coverage::{self, Coverage};
+use segproof_core::expect::Expect;
 use segproof_core::judge::{self, Judgement, Terms};
 use segproof_core::report::{NOT_REACHED, TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
@@ -21,10 +24,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::browser::Session;
 use crate::plan::{RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
-use crate::serve::{PageFiles, PageMessage, Stage};
+use crate::serve::{Listen, PageMessage, Stage};
 use conduct::{Conductor, Signals};
 use record::Record;
-use stream::Stream;
+use scene::Scene;
+pub use serve::{News, serve_trial};
 
 /// Runs a trial, writes its files and returns what verdict.json says. An error is our own fault (an unreadable
 /// scenario, a full disk), never the player's.
@@ -118,12 +122,8 @@ async fn perform(
     player: &Player,
 ) -> anyhow::Result<Performed> {
     let folder = trial.dir(&plan.out);
-    let stream = Stream::open(plan, scenario, player.settings.profile).await?;
-    let td_ms = stream.expect.target_duration_ms;
-    let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed)
-        .under(action::conditions(scenario, td_ms));
-    let (stage, mut messages) =
-        Stage::open(stream.publisher, files, trial.speed, scenario.stream.protocol).await?;
+    let Scene { stage, mut messages, expect, limit_ms, url, _live } =
+        Scene::open(plan, trial, scenario, player, Listen::default()).await?;
     let mut record = Record::begin(trial.speed);
 
     let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
@@ -135,13 +135,10 @@ async fn perform(
         }
     };
     if let Some(session) = &session {
-        let cues = Cues::new(action::actions(scenario), &stream.expect);
+        let cues = Cues::new(action::actions(scenario), &expect);
         let mut conductor = Conductor::new(&stage, cues, Signals::new(plan.signals.clone(), session.id()));
-        // The ideal player is never away.
-        let away_ms = if scenario.limit.is_none() { action::away_ms(scenario, td_ms) } else { 0.0 };
-        let limit_ms = stream.limit_ms + away_ms;
-        let watching = watch(&stage, &mut messages, &mut record, &mut conductor, &stream.expect, limit_ms);
-        let url = format!("{}{}", stage.page_url(), app_query(scenario, td_ms));
+        let limits = Limits { start: START_WALL, stream_ms: limit_ms };
+        let watching = watch(&stage, &mut messages, &mut record, &mut conductor, &expect, limits);
         let page = async {
             match session.open_page(&url).await {
                 // The end of the trial is the watcher's business.
@@ -161,7 +158,7 @@ async fn perform(
 
     let trace = record.finish(&stage);
     let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
-    let judgement = judge::judge(&trace, &stream.expect, terms);
+    let judgement = judge::judge(&trace, &expect, terms);
     if let Some(session) = session {
         let is_plain = matches!(judgement.verdict, Verdict::Pass | Verdict::Known);
         let picture = if is_plain { None } else { session.screenshot().await.ok() };
@@ -172,12 +169,9 @@ async fn perform(
         }
     }
     write_evidence(&folder, &trace, &stage)?;
-    let stream_ms = match judgement.verdict {
-        Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(&trace, &stream.expect),
-        _ => 0,
-    };
+    let stream_ms = verified_ms(&judgement, &trace, &expect);
     let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
-    let coverage = coverage::coverage(scenario, &fired, &trace, &stream.expect);
+    let coverage = coverage::coverage(scenario, &fired, &trace, &expect);
     let undeclared = selfcheck::undeclared(&trace, &scenario.illegal);
     let own_fault = undeclared
         .first()
@@ -185,10 +179,20 @@ async fn perform(
     Ok(Performed { browser_version, judgement, stream_ms, coverage, own_fault })
 }
 
-/// The app's settings, to follow the page's URL.
-fn app_query(scenario: &Scenario, td_ms: f64) -> String {
-    let parameters = scenario.app.parameters(td_ms).into_iter();
-    parameters.map(|(setting, value)| format!("&{setting}={value}")).collect()
+/// Stream milliseconds that count as verified.
+fn verified_ms(judgement: &Judgement, trace: &Trace, expect: &Expect) -> u64 {
+    match judgement.verdict {
+        Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(trace, expect),
+        _ => 0,
+    }
+}
+
+/// How long a trial is watched.
+struct Limits {
+    /// From now to the first playlist request.
+    start: Duration,
+    /// From there on, stream milliseconds.
+    stream_ms: f64,
 }
 
 /// Follows the trial to its end, and after an end of the session for some target durations more. Says whether
@@ -198,13 +202,13 @@ async fn watch(
     messages: &mut UnboundedReceiver<PageMessage>,
     record: &mut Record,
     conductor: &mut Conductor<'_>,
-    expect: &segproof_core::expect::Expect,
-    limit_ms: f64,
+    expect: &Expect,
+    limits: Limits,
 ) -> bool {
     let mut progress = Progress::new(expect);
     let stream = |ms: f64| Duration::from_secs_f64(ms / 1000.0 / stage.clock().speed());
     // Loading the page comes before stream time: the limit runs from the first playlist request on.
-    let deadline = tokio::time::sleep(START_WALL);
+    let deadline = tokio::time::sleep(limits.start);
     tokio::pin!(deadline);
     let mut pulse = tokio::time::interval(HEARTBEAT);
     let mut has_begun = false;
@@ -216,7 +220,7 @@ async fn watch(
                 record.origin_beat(stage, at.into_std());
                 if !has_begun && stage.clock().zero_ms().is_some() {
                     has_begun = true;
-                    deadline.as_mut().reset(tokio::time::Instant::now() + stream(limit_ms));
+                    deadline.as_mut().reset(tokio::time::Instant::now() + stream(limits.stream_ms));
                 }
             }
             message = messages.recv() => {
@@ -260,7 +264,7 @@ pub(crate) enum End {
     AfterSilence,
 }
 
-fn ends(sign: Sign, progress: &mut Progress, expect: &segproof_core::expect::Expect) -> Option<End> {
+fn ends(sign: Sign, progress: &mut Progress, expect: &Expect) -> Option<End> {
     let is_past = match sign {
         Sign::Event(PageEvent::Frame { run, number, media_time }) => {
             progress.frame(*run, *number, *media_time);

@@ -1,4 +1,4 @@
-//! One trial's listeners on loopback: *control* (page, player, probe) and two of *media* (the faulty origin).
+//! One trial's listeners, on loopback unless a person wants another address: *control* (page, player, probe) and two of *media* (the faulty origin).
 //!
 //! Control is plain and never faulted. Media are other ports, so that CORS is real, and carry out what the
 //! [`Origin`](segproof_core::origin::Origin) decides. Each trial has its own: nothing is shared.
@@ -14,7 +14,7 @@ mod publisher;
 mod tap;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -49,6 +49,33 @@ pub struct Stage {
     _tasks: JoinSet<()>,
     /// Its drop tells what runs in tasks of its own: axum gives each WebSocket one.
     _open: watch::Sender<()>,
+}
+
+/// Where a trial's listeners are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// An address of this machine at which the browser reaches it.
+    pub host: IpAddr,
+    /// Control's; the media hosts have the two that follow. 0: whatever is free.
+    pub port: u16,
+}
+
+impl Default for Listen {
+    fn default() -> Listen {
+        Listen { host: Ipv4Addr::LOCALHOST.into(), port: 0 }
+    }
+}
+
+impl Listen {
+    /// Control's listener and those of the two media hosts.
+    async fn bind(self) -> std::io::Result<[TcpListener; 3]> {
+        let at = async |place: u16| {
+            let port = if self.port == 0 { Some(0) } else { self.port.checked_add(place) };
+            let port = port.ok_or_else(|| std::io::Error::other("there are no three ports from there on"))?;
+            TcpListener::bind((self.host, port)).await
+        };
+        Ok([at(0).await?, at(1).await?, at(2).await?])
+    }
 }
 
 /// Whether the media hosts take connections.
@@ -156,15 +183,24 @@ impl Stage {
         speed: f64,
         protocol: Protocol,
     ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
-        let control_listener = TcpListener::bind(LOOPBACK).await?;
-        let first = TcpListener::bind(LOOPBACK).await?;
-        let second = TcpListener::bind(LOOPBACK).await?;
+        Stage::open_on(Listen::default(), publisher, files, speed, protocol).await
+    }
+
+    /// Opens all listeners where they are wanted.
+    pub async fn open_on(
+        listen: Listen,
+        publisher: Publisher,
+        files: PageFiles,
+        speed: f64,
+        protocol: Protocol,
+    ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
+        let [control_listener, first, second] = listen.bind().await?;
         let (control, media, media_second) =
             (control_listener.local_addr()?, first.local_addr()?, second.local_addr()?);
         let (scheme, speech, certificate) = match protocol {
             Protocol::Http1 => ("http", Speech::Http1, None),
             Protocol::Http2 => {
-                let (tls, certificate) = http2::acceptor()?;
+                let (tls, certificate) = http2::acceptor(listen.host)?;
                 ("https", Speech::Http2(tls), Some(certificate))
             }
         };
@@ -231,7 +267,7 @@ impl Stage {
     pub fn page_url(&self) -> String {
         let path = self.shared.publisher.with(|publisher| publisher.entry_path());
         let src = format!("{}{path}", self.bases.first);
-        let encoded = src.replace(':', "%3A").replace('/', "%2F");
+        let encoded = src.replace(':', "%3A").replace('/', "%2F").replace('[', "%5B").replace(']', "%5D");
         format!("http://{}/player/index.html?src={encoded}", self.control)
     }
 }
@@ -278,4 +314,3 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Commands that may wait for the page's connection.
 const COMMANDS_MAX: usize = 64;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-const LOOPBACK: (std::net::Ipv4Addr, u16) = (std::net::Ipv4Addr::LOCALHOST, 0);

@@ -123,7 +123,8 @@ export function play(url, video, options) {
   };
 
   const attach = () => {
-    const mayPlay = !core || !video.paused;
+    // An element in error may say that it is paused, which nobody asked for.
+    const mayPlay = !core || video.error || !video.paused;
     listeners?.abort();
     listeners = new AbortController();
     buffer = 0;

@@ -6,7 +6,7 @@
 mod collect;
 mod nextest;
 mod progress;
-mod select;
+pub mod select;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -370,7 +370,7 @@ fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
 }
 
 /// Takes the output folder for this run alone and empties it of an earlier run's results.
-fn take_folder(out: &Path) -> anyhow::Result<File> {
+pub fn take_folder(out: &Path) -> anyhow::Result<File> {
     let lock = out.join(LOCK_FILE);
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let foreign = !lock.exists() && std::fs::read_dir(out)?.next().is_some();
@@ -403,7 +403,7 @@ fn take_folder(out: &Path) -> anyhow::Result<File> {
 /// The file that marks a folder as a run's, and whose lock makes it one run's.
 const LOCK_FILE: &str = ".segproof-run";
 
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err(format!("`{text}` is not a number above 0")),

@@ -13,6 +13,8 @@ mod paths;
 mod player;
 mod processes;
 mod report;
+mod schema;
+mod serve;
 mod stop;
 mod test;
 mod warp;
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     /// Run the conformance suite: every scenario against every player in every browser asked for.
     Conformance(conformance::Options),
+    /// Serve one scenario to any browser, and judge what it does.
+    Serve(serve::Options),
     /// Run every test of the workspace, then the smoke trials in a browser.
     Test(test::Options),
     /// Say what this machine lacks and which command installs it.
@@ -42,16 +46,20 @@ enum Command {
     Player,
     /// Make the media of the fixtures.
     Fixtures,
+    /// Write the scenario file's schema and reference from the code that reads it.
+    Schema,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Conformance(options) => conformance::command(options),
+        Command::Serve(options) => serve::command(options),
         Command::Test(options) => test::command(options),
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants { yes } => mutants::command(yes),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
+        Command::Schema => schema::command(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

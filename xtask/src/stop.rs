@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::processes;
@@ -16,22 +16,42 @@ pub struct Stop {
     trials: Arc<AtomicU32>,
 }
 
+/// The signals that ask a program to end. While it listens they do nothing else.
+pub struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
+}
+
+impl Signals {
+    pub fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves when one has come.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
 impl Stop {
     /// Listens from now on. `emergency` is called at the second signal, before the process exits.
     pub fn listen(emergency: impl Fn() + Send + 'static) -> std::io::Result<Stop> {
         let (ask, asked) = watch::channel(false);
         let trials = Arc::new(AtomicU32::new(0));
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+        let mut signals = Signals::listen()?;
         let group = Arc::clone(&trials);
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
+                signals.next().await;
                 // nextest ends its tests at the first signal and kills them at the second.
                 processes::signal_group(group.load(Ordering::SeqCst), Signal::SIGINT);
                 if ask.send_replace(true) {

@@ -8,17 +8,21 @@ pub mod cues;
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::notation::{Moment, Shift, Span};
+use crate::notation::{Moment, Shift, Span, pattern};
 use crate::scenario::{Need, Outcome, Scenario};
 pub use cues::{Command, Cues, SeekTo};
 
-/// One `[[action]]`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// One `[[action]]`: something happens in the page, to its machine or in its engine.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
+    /// When it is due; once.
     pub at: Cue,
+    /// What happens.
+    #[schemars(extend("examples" = ["pause"]))]
     pub page: Deed,
     /// `seek`: where to; `evict`: the segment that is dropped (without it, what lies behind the playhead).
     pub to: Option<Place>,
@@ -26,17 +30,22 @@ pub struct Action {
     #[serde(rename = "for")]
     pub lasts: Option<Span>,
     /// `clock`: how far Date jumps.
+    #[schemars(extend("examples" = ["1h"]))]
     pub by: Option<Shift>,
     /// `quota`: what a SourceBuffer may hold. Without it every append is refused.
+    #[schemars(range(min = 1), extend("examples" = [3_000_000]))]
     pub bytes: Option<u64>,
 }
 
 /// What happens, as the scenario file names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deed {
+    /// The viewer pauses.
     Pause,
+    /// The viewer presses play: a gesture, too, where `autoplay` is denied.
     Play,
+    /// The viewer seeks, `to` a place.
     Seek,
     /// `window.segproof.stop()`.
     Stop,
@@ -44,9 +53,11 @@ pub enum Deed {
     Start,
     /// The tab goes to the background.
     Hide,
+    /// The tab comes back.
     Show,
     /// The network is gone, and the browser says so.
     Offline,
+    /// The network is back.
     Online,
     /// The laptop's lid is shut: the browser's processes are stopped.
     Sleep,
@@ -95,8 +106,9 @@ impl std::fmt::Display for What {
 }
 
 /// When an action is due.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("((segment|listed|requested) [0-9]+|", span, ")")), extend("examples" = ["segment 108", "listed 108", "requested 108", "8s"]))]
 pub enum Cue {
     /// The segment's first frame has reached the playhead.
     Shown(u64),
@@ -149,8 +161,9 @@ impl std::fmt::Display for Cue {
 }
 
 /// A place in the media.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(segment [0-9]+|live|[+-]", span, ")")), extend("examples" = ["segment 104", "-8s", "live"]))]
 pub enum Place {
     /// The segment's first frame.
     Segment(u64),
@@ -183,20 +196,24 @@ impl TryFrom<String> for Place {
 }
 
 /// `[page]`: what holds from the page's beginning.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PageSettings {
+    /// Whether the page may play without a gesture.
     pub autoplay: Autoplay,
-    /// As the action `quota`.
+    /// As the action `quota`, from the beginning.
+    #[schemars(range(min = 1), extend("examples" = [3_000_000]))]
     pub quota_bytes: Option<u64>,
     /// How far Date is off.
+    #[schemars(extend("examples" = ["1h"]))]
     pub clock: Option<Shift>,
 }
 
 /// Whether a page may play without a gesture of the viewer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Autoplay {
+    /// As the browser is started by the suite: everything plays.
     #[default]
     Allowed,
     /// play() rejects with NotAllowedError, muted or not, and the attribute has no effect, until an action `play`.
@@ -205,14 +222,17 @@ pub enum Autoplay {
 
 /// `[app]`: settings of the app around the player, as a reporter of a bug would name them. They reach the page
 /// as query parameters; a player's shim maps those that its player.toml lists.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppSettings {
     /// How far behind the live edge it plays.
     pub live_delay: Option<Span>,
     /// How much it keeps behind the playhead.
     pub back_buffer: Option<Span>,
+    /// Where it begins to play.
     pub start: Option<Start>,
+    /// Whether it begins to play by itself.
+    #[schemars(extend("examples" = [false]))]
     pub autoplay: Option<bool>,
 }
 
@@ -233,8 +253,9 @@ impl std::fmt::Display for AppSetting {
 }
 
 /// Where the app begins to play.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(live|first|-", span, ")")), extend("examples" = ["live", "first", "-10s"]))]
 pub enum Start {
     Live,
     /// The first segment listed.

@@ -11,28 +11,34 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::media::edit::Edits;
 use crate::notation::{Moment, Nth, Part, Rate, Span, Target, WaitAt};
+use crate::scenario::check::{JUMP_MAX, VARIANTS_MAX};
 
 /// One `[[fault]]` of a scenario. A fault does at least one thing; what it leaves out stays as it is.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What it touches.
     pub on: Target,
     /// Only that variant of a Multivariant Playlist, counted from 0; all if absent.
+    #[schemars(range(max = VARIANTS_MAX - 1), extend("examples" = [1]))]
     pub variant: Option<u8>,
     /// Which GET for the resource, counted from 1 per resource; all if absent. For what changes the text of the
     /// playlist, GETs of the playlist are counted, whatever `on` says.
     pub nth: Option<Nth>,
     /// From which moment on; always if absent.
+    #[schemars(extend("examples" = ["segment 106"]))]
     pub from: Option<Moment>,
     /// Up to which moment; for ever if absent.
+    #[schemars(extend("examples" = ["segment 115"]))]
     pub until: Option<Moment>,
     /// For so long after it first met a request; for ever if absent.
     #[serde(rename = "for")]
+    #[schemars(extend("examples" = ["5td"]))]
     pub lasting: Option<Span>,
     /// No player is to meet it, as with a request that should not be made: it need not fire.
     #[serde(default)]
@@ -40,13 +46,17 @@ pub struct Fault {
 
     // The answer.
     /// Answer with this status and a short text.
+    #[schemars(range(min = 200, max = 599), extend("examples" = [404]))]
     pub status: Option<u16>,
     /// Headers to set, in place of what would be sent under these names; an empty value removes one.
     #[serde(default)]
+    #[schemars(extend("examples" = [{"retry-after": "2"}]))]
     pub headers: BTreeMap<String, String>,
     /// The Content-Type.
+    #[schemars(extend("examples" = ["text/html"]))]
     pub content_type: Option<String>,
     /// Answer 200 with this body in place of the right one (a soft 404).
+    #[schemars(extend("examples" = ["<h1>Not found</h1>"]))]
     pub body: Option<String>,
     /// Answer 302: to the same path, to another folder, or to the second host.
     pub redirect: Option<Redirect>,
@@ -57,6 +67,7 @@ pub struct Fault {
 
     // The transfer.
     /// Wait before the response headers.
+    #[schemars(extend("examples" = ["1td"]))]
     pub delay: Option<Span>,
     /// Wait between the response headers and the body.
     pub delay_body: Option<Span>,
@@ -72,6 +83,7 @@ pub struct Fault {
     #[serde(default)]
     pub chunked: bool,
     /// Send the headers and this part of the body, then nothing more, without closing.
+    #[schemars(extend("examples" = ["50%"]))]
     pub hang: Option<Part>,
     /// Send the headers and this part of the body, then reset the connection.
     pub reset: Option<Part>,
@@ -90,6 +102,7 @@ pub struct Fault {
 
     // The media.
     /// Edit the boxes or samples of a segment or an init: one edit, or a list of them in order.
+    #[schemars(extend("examples" = ["no key frame", ["tfdt +300s", "box emsg"]]))]
     pub media: Option<Edits>,
 
     // The playlist as a whole.
@@ -97,22 +110,28 @@ pub struct Fault {
     #[serde(default)]
     pub stale: bool,
     /// Tell the playlist as it was so many segments ago, as another cache would.
+    #[schemars(range(min = 1, max = JUMP_MAX), extend("examples" = [2]))]
     pub behind: Option<u64>,
     /// List no segment.
     #[serde(default)]
     pub empty: bool,
     /// What EXT-X-TARGETDURATION says, seconds.
+    #[schemars(extend("examples" = [6]))]
     pub target_duration: Option<u32>,
     /// The playlist that first lists `from`'s segment is the last version and carries EXT-X-ENDLIST.
     #[serde(default)]
     pub endlist: bool,
     /// After `from`'s segment this many segments are published at once.
+    #[schemars(range(min = 1, max = JUMP_MAX), extend("examples" = [3]))]
     pub jump: Option<u64>,
     /// Nothing is published for so long before `from`'s segment.
+    #[schemars(extend("examples" = ["3td"]))]
     pub pause: Option<Span>,
     /// This text in place of the playlist's own.
+    #[schemars(extend("examples" = ["#EXTM3U\n"]))]
     pub text: Option<String>,
     /// The text of this file, beside the scenario's, in place of the playlist's own.
+    #[schemars(extend("examples" = ["broken.m3u8"]))]
     pub file: Option<String>,
 
     // Entries of the playlist.
@@ -129,16 +148,18 @@ pub struct Fault {
     #[serde(default)]
     pub swap: bool,
     /// List another segment's URI in their place, as a slate: `segment 104`.
+    #[schemars(extend("examples" = ["segment 104"]))]
     pub same_as: Option<Target>,
     /// Put EXT-X-DISCONTINUITY before each of the segments.
     #[serde(default)]
     pub discontinuity: bool,
     /// What EXTINF says.
+    #[schemars(extend("examples" = ["2.5s"]))]
     pub extinf: Option<Span>,
 }
 
 /// What Content-Length says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContentLength {
     /// The length of what is sent: the response is complete by HTTP's measure, and its media is not.
@@ -150,7 +171,7 @@ pub enum ContentLength {
 }
 
 /// Where a redirect leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Redirect {
     /// The same path with another query.
@@ -162,7 +183,7 @@ pub enum Redirect {
 }
 
 /// What is wrong with the CORS headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cors {
     /// No Access-Control-Allow-Origin.
@@ -176,7 +197,7 @@ pub enum Cors {
 }
 
 /// What a Range request gets in place of the right 206.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RangeAnswer {
     /// 200 with the whole file.
@@ -186,9 +207,10 @@ pub enum RangeAnswer {
 }
 
 /// Where in a response something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Before {
+    /// Before the response headers.
     Headers,
 }
 

@@ -4,11 +4,34 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Patterns of the notations, for editors that check a scenario against its schema. They are for the usual way to
+/// write a thing; what is right and what is wrong is decided by the readers below.
+macro_rules! pattern {
+    (@ span) => {
+        r"([0-9]+(\.[0-9]+)?|\.[0-9]+) ?(ms|s|min|h|td)"
+    };
+    (@ counts) => {
+        r"[0-9]+(\.\.[0-9]*)?"
+    };
+    (@ part) => {
+        r"([0-9]+|[0-9]+(\.[0-9]+)?%)"
+    };
+    (@ $text:literal) => {
+        $text
+    };
+    ($($part:tt),+) => {
+        concat!("^", $($crate::notation::pattern!(@ $part)),+, "$")
+    };
+}
+pub(crate) use pattern;
+
 /// A duration of stream time: `1.5s`, `250ms` or `2td` (target durations).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = pattern!(span)), extend("examples" = ["1.5s", "250ms", "2td"]))]
 pub enum Span {
     Ms(f64),
     TargetDurations(f64),
@@ -74,8 +97,9 @@ impl From<Span> for String {
 }
 
 /// What a fault or an expectation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = pattern!(r"(playlist|multivariant|init|\*|segment [0-9]+(\.\.[0-9]+)?)")), extend("examples" = ["segment 105", "segment 105..107", "playlist", "multivariant", "init", "*"]))]
 pub enum Target {
     /// The Media Playlist.
     Playlist,
@@ -151,8 +175,9 @@ impl From<Target> for String {
 }
 
 /// A range of counts, both ends included: `1`, `2..4`, `3..`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = pattern!(counts)), extend("examples" = ["1", "2..4", "3.."]))]
 pub struct Counts {
     pub first: u64,
     /// `None`: without end.
@@ -193,8 +218,9 @@ impl From<Counts> for String {
 }
 
 /// Which requests, counted from 1: `1`, `2..4`, `3..`, or each so many: `every 4` (4, 8, 12, ...).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(", counts, "|every [0-9]+)")), extend("examples" = ["1", "2..4", "3..", "every 4"]))]
 pub enum Nth {
     Range(Counts),
     Every(u64),
@@ -238,8 +264,9 @@ impl TryFrom<String> for Nth {
 }
 
 /// A difference of time, forward or back: `+300s`, `-250ms`, `+2td`, `1h`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("[+-]?", span)), extend("examples" = ["+300s", "-250ms", "+2td", "1h"]))]
 pub struct Shift {
     pub is_back: bool,
     pub by: Span,
@@ -272,8 +299,9 @@ impl TryFrom<String> for Shift {
 }
 
 /// Bits per second of stream time: `400 kbit/s`, `1.5 Mbit/s`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!(r"[0-9]+(\.[0-9]+)? (kbit|Mbit)/s")), extend("examples" = ["400 kbit/s", "1.5 Mbit/s"]))]
 pub struct Rate {
     pub bits_per_s: f64,
 }
@@ -297,8 +325,9 @@ impl TryFrom<String> for Rate {
 }
 
 /// A wait in the middle of a body: `2s at 50%`, `1td at 1000` (bytes).
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!(span, " at ", part)), extend("examples" = ["2s at 50%", "1td at 1000"]))]
 pub struct WaitAt {
     pub wait: Span,
     pub at: Part,
@@ -319,8 +348,9 @@ impl TryFrom<String> for WaitAt {
 }
 
 /// A moment of the stream: when a segment is published (`segment 112`), or stream time (`8s`, `4td`).
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(segment [0-9]+|", span, ")")), extend("examples" = ["segment 112", "8s", "4td"]))]
 pub enum Moment {
     Published(u64),
     At(Span),
@@ -344,8 +374,9 @@ impl TryFrom<String> for Moment {
 }
 
 /// A part of a body: `1000` bytes or `50%`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!(part)), extend("examples" = ["50%", "1000"]))]
 pub enum Part {
     Bytes(usize),
     Percent(f64),
@@ -381,8 +412,9 @@ impl TryFrom<String> for Part {
 }
 
 /// A limit: a span, or one relative to what the ideal player reaches (`ideal + 2td`).
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!(r"(ideal|(ideal ?\+ ?)?", span, ")")), extend("examples" = ["ideal + 2td", "3td", "1.5s"]))]
 pub struct Limit {
     pub relative_to_ideal: bool,
     pub span: Span,

@@ -2,11 +2,15 @@
 //!
 //! Read with `deny_unknown_fields` throughout; every mistake is shown at its line with the way out.
 
-mod check;
+pub(crate) mod check;
 mod expect;
+mod hint;
+pub mod reference;
+pub mod schema;
 mod stream;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::Spanned;
 
@@ -20,42 +24,60 @@ pub use stream::{
 };
 
 /// One `scenario.toml`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// One sentence: what happens, and what a right player makes of it.
+    #[schemars(extend("examples" = ["An edge miss: the first answer for a segment is 404, the second is right."]))]
     pub summary: String,
     /// The sections it rests on.
+    #[schemars(extend("examples" = [["RFC 8216 6.3.5"]]))]
     #[serde(default)]
     pub cites: Vec<String>,
     /// The field bug it reproduces, as `owner/repo#number`.
+    #[schemars(extend("examples" = ["owner/repo#123"]))]
     pub source: Option<String>,
     /// The trial ends when the last frame of this segment has passed the playhead: `segment 112`.
+    #[schemars(with = "Option<Moment>", extend("examples" = ["segment 112"]))]
     pub until: Option<Spanned<Moment>>,
     /// Stream time after which a trial that has not ended has failed; default: three times the expected time.
+    #[schemars(extend("examples" = ["60s"]))]
     pub limit: Option<Span>,
     /// Above this speed the scenario is run at this speed.
+    #[schemars(range(min = 1.0, max = check::SPEED_MAX), extend("examples" = [2.0]))]
     pub max_speed: Option<f64>,
     /// What a player must be able to do; others skip the scenario.
+    #[schemars(extend("examples" = [["stop"]]))]
     #[serde(default)]
     pub needs: Vec<Need>,
     /// How the stream breaks RFC 8216 on purpose, by the names of the self-check's findings.
+    #[schemars(with = "Vec<schema::Finding>", extend("examples" = [["sequence-decreased"]]))]
     #[serde(default)]
     pub illegal: Vec<String>,
     /// What a player does wrong that this scenario would catch, where no player at hand does it.
+    #[schemars(extend("examples" = ["Plays the end of the window twice after a rewind."]))]
     pub guards: Option<String>,
+    /// What is published, and when.
     #[serde(default)]
     pub stream: StreamSettings,
+    /// How the Media Playlist is written down.
     #[serde(default)]
     pub playlist: PlaylistSettings,
+    /// From which segment on the media are others.
     #[serde(default)]
+    #[schemars(with = "Vec<Restart>", length(max = check::RESTARTS_MAX))]
     pub restart: Vec<Spanned<Restart>>,
+    /// Further variants of a Multivariant Playlist.
     #[serde(default)]
+    #[schemars(length(max = check::VARIANTS_MAX - 1))]
     pub variant: Vec<Variant>,
+    /// What goes wrong.
     #[serde(default)]
+    #[schemars(with = "Vec<Fault>")]
     pub fault: Vec<Spanned<Fault>>,
     /// What the viewer, the machine or the engine does meanwhile.
     #[serde(default)]
+    #[schemars(with = "Vec<Action>")]
     pub action: Vec<Spanned<Action>>,
     /// What holds for the page from its beginning.
     #[serde(default)]
@@ -63,12 +85,13 @@ pub struct Scenario {
     /// Settings of the app around the player.
     #[serde(default)]
     pub app: AppSettings,
+    /// What must be so.
     #[serde(default)]
     pub expect: ExpectSettings,
 }
 
 /// An ability of a player, as `can` in player.toml and `needs` in a scenario name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// `window.segproof.stop()` and `start(url)`.
@@ -135,7 +158,7 @@ impl Scenario {
             });
         }
         let scenario: Scenario = toml::from_str(text)
-            .map_err(|error| ScenarioError { message: error.message().to_string(), span: error.span() })?;
+            .map_err(|error| ScenarioError { message: hint::hinted(error.message()), span: error.span() })?;
         check::check(&scenario, text)?;
         Ok(scenario)
     }

@@ -44,7 +44,7 @@ pub async fn shut_until_open(
     let address = listener.local_addr().ok()?;
     drop(listener);
     let hold = || -> std::io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         Ok(socket)

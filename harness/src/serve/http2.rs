@@ -4,6 +4,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,10 +25,9 @@ use tokio_rustls::TlsAcceptor;
 use super::playback::{Ending, Exchange, Line, play};
 use super::{Shared, media};
 
-/// TLS with a certificate of this moment for 127.0.0.1, and the certificate (DER) for a client that checks it.
-pub fn acceptor() -> io::Result<(TlsAcceptor, Vec<u8>)> {
-    let made = rcgen::generate_simple_self_signed([std::net::Ipv4Addr::LOCALHOST.to_string()])
-        .map_err(io::Error::other)?;
+/// TLS with a certificate of this moment for the address, and the certificate (DER) for a client that checks it.
+pub fn acceptor(host: IpAddr) -> io::Result<(TlsAcceptor, Vec<u8>)> {
+    let made = rcgen::generate_simple_self_signed([host.to_string()]).map_err(io::Error::other)?;
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -158,7 +158,7 @@ pub fn trials(
 }
 
 /// Every scenario.toml below a folder by its name: the path from there to its folder.
-fn find_scenarios(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+pub fn find_scenarios(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let folder = std::path::absolute(folder)?;
     let mut ahead = vec![folder.clone()];
@@ -223,7 +223,7 @@ fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
 }
 
 /// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "@%+=:,./-_".contains(letter);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

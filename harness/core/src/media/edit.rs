@@ -35,6 +35,7 @@ pub use notation::{EditError, FORMS};
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MediaError, Track};
@@ -72,8 +73,12 @@ use super::{MediaError, Track};
 /// units of H.264 and takes no notice of a sample flag that contradicts them, and a picture of IDR slices
 /// renamed to plain ones is still an intra picture (or, its slice header being another, a broken one). An encoder
 /// that lost its key frame sends pictures that refer to what nobody has, and that is what is left here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(
+    description = "One change to the bytes of a media segment or an init segment.",
+    extend("pattern" = "^(garbage|corrupt|cut|mdat size|tfdt|no|without|audio|video|two|box|avcC profile)( .+)?$", "examples" = FORMS)
+)]
 pub enum Edit {
     Garbage(Extent),
     Corrupt {
@@ -272,7 +277,8 @@ impl Edit {
 }
 
 /// Edits in the order in which they are applied: one text or a list of texts in the scenario.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema)]
+#[schemars(with = "OneOrMany")]
 pub struct Edits(pub Vec<Edit>);
 
 impl Edits {
@@ -280,4 +286,13 @@ impl Edits {
     pub fn apply(&self, bytes: &[u8], tracks: &[Track]) -> Result<Vec<u8>, MediaError> {
         self.0.iter().try_fold(bytes.to_vec(), |bytes, edit| edit.apply(&bytes, tracks))
     }
+}
+
+/// How [`Edits`] are written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+enum OneOrMany {
+    One(Edit),
+    Many(#[schemars(length(min = 1))] Vec<Edit>),
 }

@@ -41,7 +41,7 @@ fn check_stream(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
         ("first", stream.first() <= stream.window, "at most `window` segments"),
         ("media_sequence", stream.media_sequence <= MEDIA_SEQUENCE_MAX, "at most 2^62"),
         ("phase", (0.0..1.0).contains(&stream.phase), "0 up to, but not including, 1"),
-        ("max_speed", scenario.max_speed.is_none_or(|s| (1.0..=16.0).contains(&s)), "1 to 16"),
+        ("max_speed", scenario.max_speed.is_none_or(|s| (1.0..=SPEED_MAX).contains(&s)), "1 to 16"),
         (
             "pieces",
             stream.pieces.len() <= PIECES_MAX
@@ -389,14 +389,15 @@ fn whole_line(text: &str, key: &str, message: String) -> ScenarioError {
     ScenarioError { message, span: None }
 }
 
-const WINDOW_MAX: u64 = 5_000;
+pub(crate) const SPEED_MAX: f64 = 16.0;
+pub(crate) const WINDOW_MAX: u64 = 5_000;
 const UNTIL_SEGMENTS_MAX: u64 = 10_000;
-const JUMP_MAX: u64 = 5_000;
-const PIECES_MAX: usize = 16;
-const VARIANTS_MAX: usize = 8;
+pub(crate) const JUMP_MAX: u64 = 5_000;
+pub(crate) const PIECES_MAX: usize = 16;
+pub(crate) const VARIANTS_MAX: usize = 8;
 /// Run ids end at 15, and the first is the stream's own.
-const RESTARTS_MAX: usize = 14;
+pub(crate) const RESTARTS_MAX: usize = 14;
 /// A player may well have loaded so many segments more when the trial ends.
 const REACH_BEYOND_UNTIL: u64 = 8;
 /// Above it, sums of sequence numbers would overflow.
-const MEDIA_SEQUENCE_MAX: u64 = 1 << 62;
+pub(crate) const MEDIA_SEQUENCE_MAX: u64 = 1 << 62;

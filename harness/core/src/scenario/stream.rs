@@ -1,33 +1,44 @@
 //! `[stream]`, `[playlist]`, `[[restart]]` and `[[variant]]`: what is published, when, and how it is written down.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::check::{MEDIA_SEQUENCE_MAX, PIECES_MAX, WINDOW_MAX};
 use crate::exchange::Host;
-use crate::notation::{Moment, Shift, Span};
+use crate::notation::{Moment, Shift, Span, pattern};
 
 /// `[stream]`: what is published, and when.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamSettings {
     /// The name of a folder in fixtures/.
+    #[schemars(extend("examples" = ["bars"]))]
     pub fixture: String,
     /// Who makes playlist and segments.
     pub packager: Packager,
     /// Segments listed, as ffmpeg's -hls_list_size.
+    #[schemars(range(min = 1, max = WINDOW_MAX), extend("examples" = [3]))]
     pub window: u64,
     /// Segments in the first playlist, from 0; default: as many as `window`.
+    #[schemars(range(max = WINDOW_MAX), extend("examples" = [1]))]
     pub first: Option<u64>,
     /// When the newest segment of the first playlist is published: the encoder starts late. Until then fewer are
     /// listed, down to none.
+    #[schemars(extend("examples" = ["3td"]))]
     pub begins: Option<Span>,
     /// Media Sequence Number of the stream's first segment.
+    #[schemars(range(max = MEDIA_SEQUENCE_MAX), extend("examples" = [0]))]
     pub media_sequence: u64,
+    /// When a segment appears in the playlist.
     pub clock: Clock,
     /// How far into the newest segment's life the first request falls, 0 up to 1.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0), extend("examples" = [0.5]))]
     pub phase: f64,
+    /// How long a segment still answers after it has left the playlist.
     pub retain: Retain,
     /// How many of the fixture's segments make one of the stream's, in turn: `[1, 1, 4]` makes every third segment
     /// four times as long.
+    #[schemars(length(max = PIECES_MAX), inner(range(min = 1, max = PIECES_MAX)), extend("examples" = [[1, 1, 4]]))]
     pub pieces: Vec<u32>,
     /// What the HTTP caches on the way are told.
     pub cache: Cache,
@@ -38,7 +49,7 @@ pub struct StreamSettings {
 }
 
 /// Who makes playlist and segments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Packager {
     /// The origin, from the fixture's segments.
@@ -48,7 +59,7 @@ pub enum Packager {
 }
 
 /// When a segment appears in the playlist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
     /// When the durations before it have passed.
@@ -58,7 +69,7 @@ pub enum Clock {
 }
 
 /// How long a segment still answers after it has left the playlist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Retain {
     /// As RFC 8216, 6.2.2 asks: its own duration plus that of the longest playlist that listed it.
@@ -70,7 +81,7 @@ pub enum Retain {
 }
 
 /// What the HTTP caches on the way are told (RFC 9111).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cache {
     /// `Cache-Control: no-store`.
@@ -84,15 +95,17 @@ pub enum Cache {
 }
 
 /// `[playlist]`: how the Media Playlist is written down.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlaylistSettings {
+    /// EXT-X-PLAYLIST-TYPE.
     pub kind: Kind,
     /// How segments and init are named.
     pub names: Naming,
     /// How their names become URIs.
     pub uris: Uris,
     /// With `uris = "signed"`: how long a URI answers; after that 403.
+    #[schemars(extend("examples" = ["3td"]))]
     pub expires: Option<Span>,
     /// Where EXT-X-MAP stands.
     pub map: MapPlace,
@@ -102,6 +115,7 @@ pub struct PlaylistSettings {
     pub program_date_time: Dates,
     /// The tags before a segment's URI.
     pub tag_order: TagOrder,
+    /// What ends a line.
     pub line_ends: LineEnds,
     /// Begin with a byte order mark.
     pub bom: bool,
@@ -114,7 +128,7 @@ pub struct PlaylistSettings {
 }
 
 /// EXT-X-PLAYLIST-TYPE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// None: a sliding window.
@@ -123,7 +137,8 @@ pub enum Kind {
     Event,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// How segments and init are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Naming {
     /// `live105.m4s`, as the documented command does.
@@ -132,7 +147,8 @@ pub enum Naming {
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// How names become URIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Uris {
     /// `live105.m4s`
@@ -149,7 +165,8 @@ pub enum Uris {
     Signed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Where EXT-X-MAP stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MapPlace {
     /// Before the first segment, and where it changes.
@@ -160,7 +177,8 @@ pub enum MapPlace {
     BeforeSequence,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Whether segments are sub-ranges of one file, and how that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Byterange {
     /// Each segment is a file.
@@ -171,9 +189,11 @@ pub enum Byterange {
     Chained,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Where EXT-X-PROGRAM-DATE-TIME stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dates {
+    /// Nowhere.
     None,
     /// Before the first segment listed.
     First,
@@ -183,7 +203,8 @@ pub enum Dates {
     Jitter,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The tags before a segment's URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TagOrder {
     /// DISCONTINUITY, MAP, PROGRAM-DATE-TIME, GAP, BYTERANGE, EXTINF.
@@ -192,10 +213,13 @@ pub enum TagOrder {
     Reversed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LineEnds {
+    /// LF.
     Lf,
+    /// CR LF.
     Crlf,
     /// By turns.
     Mixed,
@@ -203,34 +227,46 @@ pub enum LineEnds {
 
 /// `[[restart]]`: from a segment on, other media. What is left out is as the documented ffmpeg command does when it
 /// is started again: names, numbers and timestamps from 0, the init rewritten under its name, a new list, no tag.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// The first segment of the new run, numbered on: `segment 106`.
+    #[schemars(extend("examples" = ["segment 106"]))]
     pub at: Moment,
     /// The segment with which the stream goes on as it was before, as after an ad break.
+    #[schemars(extend("examples" = ["segment 109"]))]
     pub until: Option<Moment>,
     /// Nothing is published for so long before it.
+    #[schemars(extend("examples" = ["3td"]))]
     pub down: Option<Span>,
     /// The new run's fixture; default: the stream's.
+    #[schemars(extend("examples" = ["bars"]))]
     pub fixture: Option<String>,
     /// Whether it is another encoder run at all: `same` goes on with the media where they were.
     #[serde(default = "Encoder::new_run")]
     pub encoder: Encoder,
+    /// What the new segments are called.
     #[serde(default = "Names::reset")]
     pub names: Names,
+    /// What EXT-X-MEDIA-SEQUENCE says of the first new segment: numbered on (`keep`), 0 (`reset`), or a number.
     #[serde(default = "Sequence::reset")]
+    #[schemars(extend("default" = "reset"), extend("examples" = ["keep"]))]
     pub sequence: Sequence,
+    /// What becomes of the Media Initialization Section.
     #[serde(default = "Init::rewrite")]
     pub init: Init,
+    /// The tfdt of the first new segment: where the media were (`keep`), 0 (`reset`), or that far from `keep`.
     #[serde(default = "Timestamps::reset")]
+    #[schemars(extend("default" = "reset"), extend("examples" = ["keep"]))]
     pub timestamps: Timestamps,
+    /// What becomes of the segments listed before.
     #[serde(default = "List::clear")]
     pub list: List,
     /// EXT-X-DISCONTINUITY stands before it (and before the segment with which the stream goes on).
     #[serde(default)]
     pub discontinuity: bool,
     /// EXT-X-MAP is written again although its URI is the same; default: where there is a discontinuity.
+    #[schemars(extend("examples" = [true]))]
     pub map_again: Option<bool>,
     /// Which media host has its files.
     #[serde(default)]
@@ -247,7 +283,8 @@ impl Restart {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Who makes the media from here on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoder {
     /// A new run: its frames carry another run id, and its media begin anew.
@@ -257,7 +294,7 @@ pub enum Encoder {
 }
 
 /// What the new segments are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Names {
     /// Numbered on.
@@ -269,8 +306,9 @@ pub enum Names {
 }
 
 /// What EXT-X-MEDIA-SEQUENCE says of the first new segment: numbered on (`keep`), 0 (`reset`), or a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(keep|reset|[0-9]+)")), extend("examples" = ["keep", "reset", "7"]))]
 pub enum Sequence {
     Keep,
     At(u64),
@@ -290,7 +328,8 @@ impl TryFrom<String> for Sequence {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What becomes of the Media Initialization Section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
     /// The old init, untouched: right if the new run's is the same.
@@ -302,8 +341,9 @@ pub enum Init {
 }
 
 /// The tfdt of the first new segment: where the media were (`keep`), 0 (`reset`), or that far from `keep`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = pattern!("(keep|reset|[+-]?", span, ")")), extend("examples" = ["keep", "reset", "+300s"]))]
 pub enum Timestamps {
     Keep,
     Reset,
@@ -325,7 +365,7 @@ impl TryFrom<String> for Timestamps {
 }
 
 /// What becomes of the segments listed before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum List {
     /// They stay until the window has moved on.
@@ -371,13 +411,17 @@ impl List {
 }
 
 /// `[[variant]]`: one more variant of the stream, from another fixture with segments of the same durations.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// The name of a folder in fixtures/.
+    #[schemars(extend("examples" = ["bars"]))]
     pub fixture: String,
     /// What BANDWIDTH says, bits per second.
+    #[schemars(extend("examples" = [3_000_000]))]
     pub bandwidth: u64,
     /// What CODECS says; default: what the media are.
+    #[schemars(extend("examples" = ["avc1.64001f,mp4a.40.2"]))]
     pub codecs: Option<String>,
 }
 

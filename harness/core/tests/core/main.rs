@@ -8,6 +8,7 @@ mod judge;
 mod origin;
 mod parsing;
 mod rules;
+mod schema;
 mod selfcheck;
 
 /// The cases of a property are the same in each run: a change that passes once passes always.

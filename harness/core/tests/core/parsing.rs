@@ -12,7 +12,7 @@ use segproof_core::scenario::{Scenario, ScenarioError};
 use crate::origin::presentation;
 
 /// Every scenario of the suite.
-static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
+pub static SCENARIOS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let pattern = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/**/scenario.toml");
     let files = glob::glob(pattern.to_str().unwrap()).unwrap();
     files.map(|file| fs::read_to_string(file.unwrap()).unwrap()).collect()

@@ -1,0 +1,22 @@
+//! `cargo xtask schema`: what editors and people read about the scenario file, written from the code that reads it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use segproof_core::scenario::{reference, schema};
+
+use crate::{paths, report};
+
+/// Writes both files. That they are current is a test of the core.
+pub fn command() -> anyhow::Result<ExitCode> {
+    for (file, text) in
+        [("scenarios/scenario.schema.json", schema::file()), ("docs/scenario.md", reference::page())]
+    {
+        let path = paths::root().join(file);
+        let folder = path.parent().context("the root has no parent")?;
+        std::fs::create_dir_all(folder).with_context(|| paths::short(folder))?;
+        report::write_file(&path, text.as_bytes())?;
+        println!("{}", paths::short(&path));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,235 @@
+//! `cargo xtask serve`: one scenario at a URL, for the browser at hand, a phone or a debugger.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_harness::plan::{RunPlan, TrialPlan};
+use segproof_harness::run::{News, serve_trial};
+use segproof_harness::serve::Listen;
+
+use crate::conformance::{positive, select, take_folder};
+use crate::doctor::{self, Consent, Need};
+use crate::stop::Signals;
+use crate::{fixtures, paths, player, report};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A scenario's name below scenarios/, its folder, or its scenario.toml
+    scenario: String,
+    /// A player of harness/players by name, or any folder with an index.html
+    #[arg(long, value_name = "NAME|DIR", default_value = "reference")]
+    player: String,
+    /// An address of this machine at which the browser reaches it [default: this machine alone]
+    #[arg(long, value_name = "ADDR")]
+    host: Option<IpAddr>,
+    /// The page's port; the media hosts take the two that follow [default: what is free]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=65533))]
+    port: Option<u16>,
+    /// Stream seconds per second; a scenario may allow less
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
+    speed: f64,
+    /// SHOULD-level violations fail the trial
+    #[arg(long)]
+    strict: bool,
+    /// Where the report goes [default: target/serve]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Serves until Ctrl-C; the exit code is the verdict's.
+pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    let listen = listen(&options)?;
+    let (name, file) = find(&options.scenario, &paths::root().join("scenarios"))?;
+    let scenario = select::read_scenario(&file).map_err(anyhow::Error::msg)?;
+    let players = select::players(std::slice::from_ref(&options.player))?;
+    let chosen = players.first().context("one player was named")?;
+    let speed = scenario.max_speed.map_or(options.speed, |most| options.speed.min(most));
+    if speed < options.speed {
+        println!("{name} is served at speed {speed}: more would not be what it says");
+    }
+    let out = options.out.clone().unwrap_or_else(|| paths::target().join("serve"));
+    let out = std::path::absolute(&out).unwrap_or(out);
+    doctor::provide(&[Need::WasmTarget, Need::Ffmpeg], Consent::from_yes(options.yes))?;
+    // Held until the report is written: the lock ends with the file.
+    let _lock = take_folder(&out)?;
+    player::build(&paths::root(), &paths::target())?;
+    fixtures::make(&scenario.sources.into_iter().collect())?;
+
+    let trial = TrialPlan {
+        player: chosen.name.clone(),
+        player_dir: chosen.dir.clone(),
+        browser: BROWSER.to_owned(),
+        repro: repro(&options, &name, &chosen.given),
+        scenario: name,
+        scenario_file: file,
+        speed,
+    };
+    let plan = RunPlan {
+        // Whose browser it is, is not known.
+        webdriver: String::new(),
+        notify: None,
+        signals: None,
+        out,
+        recipes: fixtures::recipes(),
+        fixtures: fixtures::cache(),
+        target: paths::target(),
+        strict: options.strict,
+        trials: vec![trial],
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(serve(&plan, listen))?;
+    Ok(ExitCode::from(report::exit_code(&report)))
+}
+
+async fn serve(plan: &RunPlan, listen: Listen) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let mut signals = Signals::listen()?;
+    let mut written = None;
+    let report_of = |trial: &TrialReport| Report {
+        version: 1,
+        wall_ms: begun.elapsed().as_millis() as u64,
+        stream_ms: trial.stream_ms,
+        trials: vec![trial.clone()],
+    };
+    let tell = |news: News| match news {
+        News::Open { url, to_be_trusted } => announce(url, to_be_trusted, listen),
+        News::Judged(trial) => {
+            println!("{}", report::trial_line(trial));
+            show_what_was_seen(trial);
+            written = Some(report::write(&report_of(trial), &plan.out));
+            println!("{}", paths::short(&plan.out.join("report.html")));
+        }
+        News::GoesOn => println!("the trial is over; the stream goes on until Ctrl-C"),
+    };
+    let trial = plan.trials.first().context("a plan has a trial")?;
+    let trial = serve_trial(plan, trial, listen, tell, signals.next()).await?;
+    written.unwrap_or(Ok(()))?;
+    Ok(report_of(&trial))
+}
+
+fn announce(url: &str, to_be_trusted: &[&str], listen: Listen) {
+    if !listen.host.is_loopback() {
+        eprintln!(
+            "warning: whoever reaches {} can open this page and its stream, unencrypted: serve in networks that you trust",
+            listen.host
+        );
+    }
+    for host in to_be_trusted {
+        println!("first open {host}/ there and accept the certificate, which is of this moment");
+    }
+    println!("open in any browser:\n\n    {url}\n");
+    println!("the first page that is opened is judged, at the trial's end or at Ctrl-C");
+}
+
+/// An inconclusive trial was watched by somebody: what it broke up to then may be what they were after.
+fn show_what_was_seen(trial: &TrialReport) {
+    if trial.verdict == Verdict::Inconclusive {
+        for violation in trial.violations.iter().filter(|violation| violation.binding) {
+            println!("     up to then, {}: {}", violation.rule, violation.what);
+        }
+    }
+}
+
+fn listen(options: &Options) -> anyhow::Result<Listen> {
+    let mut listen = Listen::default();
+    if let Some(host) = options.host {
+        ensure!(
+            !host.is_unspecified(),
+            "--host {host} is no address that a URL could name: give the one at which the other device reaches this machine"
+        );
+        listen.host = host;
+    }
+    listen.port = options.port.unwrap_or_default();
+    Ok(listen)
+}
+
+/// The scenario's name and its file: by its name below `scenarios`, its folder, or its file.
+fn find(given: &str, scenarios: &Path) -> anyhow::Result<(String, PathBuf)> {
+    let path = Path::new(given);
+    let places = [path.to_owned(), path.join(FILE), scenarios.join(path).join(FILE)];
+    let Some(file) = places.iter().find(|place| place.is_file()) else {
+        bail!(
+            "there is no scenario {given}: neither {given}, nor {given}/{FILE}, nor scenarios/{given}/{FILE}{}",
+            near(given, scenarios)
+        );
+    };
+    let file = file.canonicalize().with_context(|| file.display().to_string())?;
+    let folder = file.parent().context("a file has a folder")?;
+    let below = scenarios
+        .canonicalize()
+        .ok()
+        .and_then(|scenarios| folder.strip_prefix(scenarios).ok().map(Path::to_owned));
+    let name = match below {
+        Some(below) => below.display().to_string(),
+        None => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    ensure!(!name.is_empty(), "{} has no folder of its own, which would be its name", paths::short(&file));
+    Ok((name, file))
+}
+
+/// Scenarios whose names hold the last word of what was given.
+fn near(given: &str, scenarios: &Path) -> String {
+    let word = given.rsplit('/').next().unwrap_or(given);
+    let all = select::find_scenarios(scenarios).unwrap_or_default();
+    let names: Vec<&str> = all
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !word.is_empty() && name.contains(word))
+        .take(5)
+        .collect();
+    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
+}
+
+/// The command that serves this again.
+fn repro(options: &Options, name: &str, player: &str) -> String {
+    let quoted = select::quoted;
+    format!("cargo xtask serve {} --player {} --speed {}", quoted(name), quoted(player), options.speed)
+}
+
+const FILE: &str = "scenario.toml";
+/// What stands in the report where a browser of the suite would.
+const BROWSER: &str = "any";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_named_in_three_ways() {
+        let scenarios = paths::root().join("scenarios");
+        let folder = scenarios.join("segment/404-once");
+        let file = folder.join(FILE);
+        for given in ["segment/404-once", &folder.display().to_string(), &file.display().to_string()] {
+            let (name, found) = find(given, &scenarios).expect(given);
+            assert_eq!(
+                (name.as_str(), found),
+                ("segment/404-once", file.canonicalize().expect("it is there"))
+            );
+        }
+        let error = find("404-once", &scenarios).expect_err("no such folder").to_string();
+        assert!(error.contains("there are init/404-once, segment/404-once"), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_no_url_can_name_is_refused() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let listen = |line: &str| listen(&Line::parse_from(line.split(' ')).options);
+        assert_eq!(listen("serve a").expect("the default"), Listen::default());
+        assert!(listen("serve a").expect("the default").host.is_loopback());
+        assert!(listen("serve a --host 0.0.0.0").expect_err("everywhere").to_string().contains("no address"));
+        assert!(Line::try_parse_from(["serve", "a", "--port", "65534"]).is_err(), "three ports are wanted");
+    }
+}
