@@ -1,18 +1,16 @@
 //! Fixtures: media that is made from a recipe on first use and kept in a cache folder.
 //!
-//! `fixtures/NAME/fixture.toml` is the recipe. It is encoded as MPEG-TS and then packaged with the documented
-//! command, the two steps that a user has. Nothing here knows players, faults or windows.
+//! `fixtures/NAME/fixture.toml` is the recipe. It is encoded (as MPEG-TS wherever that can carry it) and then packaged
+//! with the documented command, the two steps that a user has. Nothing here knows players, faults or windows.
 
-mod boxes;
 mod encode;
 mod make;
 mod media;
 mod recipe;
 
-pub use boxes::TrackFragment;
 pub use make::{DEFAULT_RUN, ensure};
-pub use media::{Fixture, FixtureSegment, load};
-pub use recipe::{Audio, Profile, Recipe, Video};
+pub use media::{Fixture, FixtureSegment, Picture, Sound, load};
+pub use recipe::{Audio, Profile, Recipe, Video, VideoCodec};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! SegmentationStreaming documents one ffmpeg command that turns a source into a live window of fMP4
 //! segments. It is used in two forms here: over a whole file with every segment kept, and live, reading
-//! MPEG-TS from a pipe in real time and deleting what left the window. Nothing here encodes.
+//! a source from a pipe in real time and deleting what left the window. Nothing here encodes.
 
 mod ffmpeg;
 mod live;
@@ -10,20 +10,21 @@ mod live;
 pub use ffmpeg::{FfmpegError, run, version_line};
 pub use live::{LivePackager, STOP_LIMIT};
 
-/// Arguments that package `source`, an MPEG-TS file, at once, keeping and listing every segment.
+/// Arguments that package the file `source` at once, keeping and listing every segment. `hls_time` is in
+/// seconds, and a fraction of one only where there is no picture whose key frames decide.
 ///
 /// Names are relative to ffmpeg's working folder: `KEY.m3u8`, `KEY.mp4` and `KEY0.m4s`, `KEY1.m4s`, ...
-pub fn package_args(source: &str, key: &str, hls_time: u32) -> Vec<String> {
+pub fn package_args(source: &str, key: &str, hls_time: f64) -> Vec<String> {
     let mut args = strings(&["-i", source]);
     args.extend(documented_args(key, hls_time, 0, &[]));
     args
 }
 
-/// Arguments of the live form: MPEG-TS from standard input in real time, `list_size` segments listed, older
+/// Arguments of the live form: the source from standard input in real time, `list_size` segments listed, older
 /// ones deleted. ffmpeg still keeps one segment that it no longer lists.
 pub fn live_args(key: &str, hls_time: u32, list_size: u32) -> Vec<String> {
     let mut args = strings(&["-re", "-i", "pipe:0"]);
-    args.extend(documented_args(key, hls_time, list_size, &["-hls_flags", "delete_segments"]));
+    args.extend(documented_args(key, hls_time.into(), list_size, &["-hls_flags", "delete_segments"]));
     args
 }
 
@@ -31,8 +32,8 @@ pub fn live_args(key: &str, hls_time: u32, list_size: u32) -> Vec<String> {
 ///
 /// `aac_adtstoasc` is not part of the documented command. MPEG-TS carries AAC as ADTS, fMP4 does not, and
 /// ffmpeg's segmenter (seen with 5.1) stops with "Malformed AAC bitstream detected" where its plain mp4
-/// muxer would have inserted the filter by itself.
-fn documented_args(key: &str, hls_time: u32, list_size: u32, flags: &[&str]) -> Vec<String> {
+/// muxer would have inserted the filter by itself. AAC that is not ADTS it leaves alone.
+fn documented_args(key: &str, hls_time: f64, list_size: u32, flags: &[&str]) -> Vec<String> {
     let mut args = strings(&["-c", "copy", "-bsf:a", "aac_adtstoasc", "-flags", "-global_header"]);
     args.extend(strings(&["-hls_time", &hls_time.to_string(), "-hls_list_size", &list_size.to_string()]));
     args.extend(strings(&["-master_pl_publish_rate", "1"]));
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn packaging_a_file_deletes_nothing() {
-        let args = package_args("source.ts", "KEY", 2);
+        let args = package_args("source.ts", "KEY", 2.0);
         assert!(!args.iter().any(|arg| arg == "delete_segments"));
         let list_size = args.iter().position(|arg| arg == "-hls_list_size").unwrap() + 1;
         assert_eq!(args[list_size], "0");

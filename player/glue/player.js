@@ -59,6 +59,8 @@ export function play(url, video, options) {
         // A server that ignores the range sends everything.
         if (length && response.status == 200) body = body.slice(offset, offset + length);
         else if (isShort(response.headers, body.byteLength)) body = 0;
+        // What is no playlist must not take the place of the last one.
+        if (body && !resource && !isPlaylist(body)) body = 0;
         if (body && resource && !hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat'])) body = 0;
         if (!resource) base = response.url;
       } else {
@@ -90,7 +92,7 @@ export function play(url, video, options) {
       try {
         if (!buffer) {
           buffer = source.addSourceBuffer(wanted);
-          listen(buffer, 'updateend', () => tell(source.readyState == 'open' ? UPDATED : BROKEN));
+          listen(buffer, 'updateend', () => buffer.updating || tell(source.readyState == 'open' ? UPDATED : BROKEN));
         } else if (wanted != type) buffer.changeType(wanted);
         type = wanted;
       } catch {
@@ -160,6 +162,9 @@ export function play(url, video, options) {
     },
   };
 }
+
+// Both tags are required.
+const isPlaylist = (body) => /^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(new TextDecoder().decode(body));
 
 // The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
 // body, and other origins don't show that it was: so only what compression cannot explain counts.

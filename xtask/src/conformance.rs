@@ -7,14 +7,16 @@ mod collect;
 mod nextest;
 mod progress;
 pub mod select;
+mod viewer;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport};
 use segproof_harness::engine::{self, Engine, Window};
@@ -71,6 +73,9 @@ pub struct Options {
     /// Show the browsers' windows
     #[arg(long)]
     pub headed: bool,
+    /// Stop with the window open where a trial is no plain pass, until Enter; one trial at a time
+    #[arg(long, conflicts_with = "jobs")]
+    pub keep_open: bool,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
@@ -80,7 +85,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             filters: Vec::new(),
-            players: vec!["reference".to_owned()],
+            players: vec![OWN_PLAYER.to_owned()],
             browsers: vec![engine::ENGINES[0].name.to_owned()],
             speed: 4.0,
             jobs: None,
@@ -92,6 +97,7 @@ impl Default for Options {
             webdriver: None,
             partition: None,
             headed: false,
+            keep_open: false,
             yes: false,
         }
     }
@@ -116,13 +122,23 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         selection.complain()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let is_whole = options.is_whole();
     let report = run(options)?;
     report::print(&report, &out);
-    Ok(ExitCode::from(report::exit_code(&report)))
+    let uncovered = if is_whole { report::uncovered(&report) } else { Vec::new() };
+    for what in &uncovered {
+        eprintln!("the suite does not cover {what}");
+    }
+    let code = if uncovered.is_empty() { report::exit_code(&report) } else { crate::OWN_FAULT };
+    Ok(ExitCode::from(code))
 }
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
 pub fn run(options: Options) -> anyhow::Result<Report> {
+    ensure!(
+        !options.keep_open || std::io::stdin().is_terminal(),
+        "--keep-open waits for Enter: start it in a terminal"
+    );
     let engines = engines(&options.browsers)?;
     let selection = select(&options)?;
     selection.complain()?;
@@ -154,18 +170,24 @@ async fn run_selected(
 ) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = options.jobs.map_or_else(|| default_jobs(cores), usize::from);
+    let jobs = match options.keep_open {
+        true => 1,
+        false => options.jobs.map_or_else(|| default_jobs(cores), usize::from),
+    };
+    let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
         sessions: jobs,
-        window: if options.headed { Window::Headed } else { Window::Headless },
+        window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
+        viewer: options.keep_open.then_some(hold),
         logs: out.join("drivers"),
         state: state_folder(),
     };
     let front = Front::open(settings, verdicts).await?;
     let stop = Stop::listen(front.killer())?;
     let progress = Progress::start(selection.trials.len() * usize::from(options.repeat), finished);
+    viewer::start(held, out.to_owned(), progress.clone());
 
     let mut trials: Vec<TrialReport> = Vec::new();
     for round in 1..=options.repeat {
@@ -186,6 +208,9 @@ async fn run_selected(
     Ok(report)
 }
 
+/// The player that every scenario is first run with.
+pub const OWN_PLAYER: &str = "reference";
+
 /// Where runs note what they have running.
 pub fn state_folder() -> PathBuf {
     paths::target().join("segproof-runs")
@@ -202,6 +227,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
         signals: front.signals.clone(),
+        hold: front.hold.clone(),
         out,
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),
@@ -269,7 +295,7 @@ impl Round<'_> {
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()
-            .filter(|report| collect::is_inconclusive(report))
+            .filter(|report| collect::is_worth_another_run(report))
             .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
             .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
             .collect();
@@ -302,6 +328,10 @@ impl Round<'_> {
         let dir = trial.dir(&self.plan.out);
         report.dir = dir.strip_prefix(self.root).unwrap_or(&dir).display().to_string();
         report.repro = trial.repro.clone();
+        // Our own player comes to whatever a right scenario is about.
+        if report.player == OWN_PLAYER && report.is_beside_the_point() {
+            report.own_fault = report.reason.clone();
+        }
         if report.summary.is_empty() {
             report.summary = self.selection.summary(trial);
         }
@@ -310,6 +340,12 @@ impl Round<'_> {
 }
 
 impl Options {
+    /// Every scenario of the project with our own player: then each kind of fault and each rule has to come about.
+    fn is_whole(&self) -> bool {
+        let is_own = self.players.iter().any(|player| player == OWN_PLAYER);
+        self.filters.is_empty() && self.scenarios.is_none() && self.partition.is_none() && is_own
+    }
+
     /// The output folder, absolute.
     pub fn out(&self) -> PathBuf {
         let folder = self.out.clone().unwrap_or_else(|| paths::target().join("conformance"));

@@ -13,7 +13,7 @@ use anyhow::Context;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
 pub use junit::{Case, read_cases};
-pub use summary::{Counts, exit_code, print, trial_line};
+pub use summary::{Counts, exit_code, print, trial_line, uncovered};
 
 /// Writes every form of the report below `out`.
 pub fn write(report: &Report, out: &Path) -> anyhow::Result<()> {
@@ -87,6 +87,8 @@ pub mod sample {
             dir: format!("trials/reference@chromium/{scenario}"),
             repro: "cargo xtask conformance".into(),
             summary: "An edge miss & more.".into(),
+            coverage: Default::default(),
+            own_fault: None,
             first: None,
         }
     }

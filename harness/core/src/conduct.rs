@@ -9,8 +9,9 @@ use crate::view::Shown;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Conduct {
     pub stretches: Vec<Stretch>,
-    /// When the viewer sought, or had the player begin anew.
-    pub jumps_ms: Vec<f64>,
+    /// When the viewer sought, or had the player begin anew, and when that was done: until then a frame from before
+    /// it may still be reported.
+    pub jumps_ms: Vec<(f64, f64)>,
     playlists: Vec<Delivered>,
 }
 
@@ -47,10 +48,18 @@ impl Conduct {
     pub fn read(trace: &Trace) -> Conduct {
         let mut conduct = Conduct::default();
         let mut open: Vec<(Absence, f64)> = Vec::new();
+        let mut is_seeking = false;
         for entry in &trace.page {
+            if let (PageEvent::Media { event, .. }, true) = (&entry.event, is_seeking)
+                && let Some((_, done_ms)) = conduct.jumps_ms.last_mut()
+            {
+                *done_ms = entry.at_ms;
+                is_seeking = event != "seeked";
+            }
             let PageEvent::Action { what, error: None, .. } = &entry.event else { continue };
             if matches!(what, What::Seek | What::Start) {
-                conduct.jumps_ms.push(entry.at_ms);
+                conduct.jumps_ms.push((entry.at_ms, entry.at_ms));
+                is_seeking = *what == What::Seek;
             }
             match edge(*what) {
                 Some((of, Edge::Begins)) if !open.iter().any(|(other, _)| *other == of) => {
@@ -100,8 +109,9 @@ impl Conduct {
             return false;
         }
         let passed_ms = passing(msn, shown);
-        let is_jumped =
-            passed_ms.is_some_and(|(from, to)| self.jumps_ms.iter().any(|at| (from..=to).contains(at)));
+        let is_jumped = passed_ms.is_some_and(|(from, to)| {
+            self.jumps_ms.iter().any(|(begun, done)| *begun <= to && *done >= from)
+        });
         let is_unwatched = passed_ms.is_some_and(|(from, to)| self.unwatched_ms(from, to) > 0.0);
         // What the playhead had passed before an absence was not lost by it.
         let is_later = |stretch: &Stretch| passed_ms.is_none_or(|(_, to)| to >= stretch.from_ms);

@@ -2,7 +2,7 @@
 //!
 //! Rules see this and the trace, never the origin or the faults.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -56,6 +56,8 @@ pub struct Expect {
     pub is_illegal: bool,
     /// How the playlists may break the RFC.
     pub illegal: Vec<String>,
+    /// When the segments are published that faults name as a moment.
+    pub published_ms: BTreeMap<u64, f64>,
 }
 
 impl Expect {
@@ -99,6 +101,15 @@ impl Expect {
             pictures,
             is_illegal: scenario.is_illegal(),
             illegal: scenario.illegal.clone(),
+            published_ms: moments(scenario, timeline),
+        }
+    }
+
+    /// A moment that a fault names, as stream time.
+    pub fn moment_ms(&self, moment: Moment) -> f64 {
+        match moment {
+            Moment::At(span) => span.ms(self.target_duration_ms),
+            Moment::Published(msn) => self.published_ms.get(&msn).copied().unwrap_or(f64::INFINITY),
         }
     }
 
@@ -112,6 +123,16 @@ impl Expect {
         let last = self.until_msn.and_then(|msn| self.pictures.of(msn));
         last.or(self.pictures.any()).map_or(FRAME_MS, |picture| picture.frame_ms)
     }
+}
+
+/// When the segments are published that the scenario's faults name as a moment.
+fn moments(scenario: &Scenario, timeline: &Timeline) -> BTreeMap<u64, f64> {
+    let named = scenario.faults().flat_map(|fault| [fault.from, fault.until]).flatten();
+    let published = named.filter_map(|moment| match moment {
+        Moment::Published(msn) => Some((msn, timeline.published_ms(msn))),
+        Moment::At(_) => None,
+    });
+    published.collect()
 }
 
 fn numbers(targets: &[Target]) -> BTreeSet<u64> {

@@ -5,6 +5,7 @@
 pub mod action;
 pub mod barcode;
 pub mod conduct;
+pub mod coverage;
 pub mod exchange;
 pub mod expect;
 pub mod fault;

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Coverage;
+
 /// The outcome of a trial, in the words of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,10 +97,27 @@ pub struct TrialReport {
     /// One line for the table: the scenario's summary.
     #[serde(default)]
     pub summary: String,
+    /// What the trial was about in fact.
+    #[serde(default)]
+    pub coverage: Coverage,
+    /// A mistake of the suite or the scenario, which says nothing of the player.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_fault: Option<String>,
     /// The first, inconclusive result, if this one is the rerun at speed 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Box<TrialReport>>,
 }
+
+impl TrialReport {
+    /// A pass that was taken back because the trial never came to what its scenario is about. Another run would
+    /// not come to it either.
+    pub fn is_beside_the_point(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.starts_with(NOT_REACHED))
+    }
+}
+
+/// How the reason of such a trial begins.
+pub const NOT_REACHED: &str = "not reached: ";
 
 /// `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

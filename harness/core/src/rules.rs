@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no rule knows the origin or the faults. A judge that knows the crime can't be trusted.
 
+mod applies;
 mod asked;
 mod hls;
 mod mse;
@@ -50,6 +51,8 @@ pub struct Rule {
     /// What it rests on.
     pub rests_on: &'static str,
     pub check: fn(&Case) -> Vec<Violation>,
+    /// Whether a trial has anything for it to judge.
+    pub applies: fn(&Case) -> bool,
 }
 
 /// All rules, in the order in which a report lists them.
@@ -60,6 +63,7 @@ pub const RULES: &[Rule] = &[
         says: "A SourceBuffer gets an initialization segment before any media, and a new one after changeType.",
         rests_on: "MSE, segment parser loop; RFC 8216, 3.3",
         check: mse::init_first,
+        applies: applies::appends_media,
     },
     Rule {
         id: "mse/init-once",
@@ -67,6 +71,7 @@ pub const RULES: &[Rule] = &[
         says: "The same initialization segment is appended once until something makes another one necessary.",
         rests_on: "SegmentationStreaming: the init segment is fed once; MSE, initialization segment received",
         check: mse::init_once,
+        applies: applies::appends_init,
     },
     Rule {
         id: "mse/no-append-while-updating",
@@ -74,6 +79,7 @@ pub const RULES: &[Rule] = &[
         says: "appendBuffer is not called while the SourceBuffer is updating.",
         rests_on: "MSE, prepare append",
         check: mse::no_append_while_updating,
+        applies: applies::appends_media,
     },
     Rule {
         id: "mse/whole-segments",
@@ -81,6 +87,7 @@ pub const RULES: &[Rule] = &[
         says: "Media data reaches the SourceBuffer as it was served: no cut segment is glued to the next one.",
         rests_on: "MSE, segment parser loop: an incomplete media segment is continued by the next append",
         check: mse::whole_segments,
+        applies: applies::appends_media,
     },
     Rule {
         id: "hls/in-order",
@@ -88,6 +95,7 @@ pub const RULES: &[Rule] = &[
         says: "Segments are appended in the order of their Media Sequence Numbers (in sequence mode).",
         rests_on: "RFC 8216, 6.3.5",
         check: hls::in_order,
+        applies: applies::appends_in_sequence,
     },
     Rule {
         id: "hls/no-duplicate",
@@ -95,6 +103,7 @@ pub const RULES: &[Rule] = &[
         says: "A segment that is buffered already is not appended again.",
         rests_on: "RFC 8216, 6.3.5",
         check: hls::no_duplicate,
+        applies: applies::appends_media,
     },
     Rule {
         id: "hls/listed-only",
@@ -102,6 +111,7 @@ pub const RULES: &[Rule] = &[
         says: "Only resources that a delivered playlist lists are requested.",
         rests_on: "RFC 8216, 4.1 and 6.3.5",
         check: hls::listed_only,
+        applies: applies::requests_media,
     },
     Rule {
         id: "hls/gap-not-loaded",
@@ -109,6 +119,7 @@ pub const RULES: &[Rule] = &[
         says: "A segment marked with EXT-X-GAP is not requested.",
         rests_on: "draft-pantos-hls-rfc8216bis, 6.3.3",
         check: hls::gap_not_loaded,
+        applies: applies::lists_gap,
     },
     Rule {
         id: "hls/reload-interval",
@@ -116,6 +127,7 @@ pub const RULES: &[Rule] = &[
         says: "A reload waits one target duration after a changed playlist and half of it after an unchanged one.",
         rests_on: "RFC 8216, 6.3.4",
         check: hls::reload_interval,
+        applies: applies::reloads,
     },
     Rule {
         id: "session/starts",
@@ -123,6 +135,7 @@ pub const RULES: &[Rule] = &[
         says: "The first frame is shown within the limit.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
         check: session::starts,
+        applies: applies::is_to_start,
     },
     Rule {
         id: "session/recovers",
@@ -130,6 +143,7 @@ pub const RULES: &[Rule] = &[
         says: "The picture goes on to the trial's last segment, whatever happened before, and in time after a fault.",
         rests_on: "the viewer",
         check: session::recovers,
+        applies: applies::is_to_reach_until,
     },
     Rule {
         id: "session/terminates",
@@ -137,6 +151,7 @@ pub const RULES: &[Rule] = &[
         says: "A session that is over ends, and one that is not doesn't.",
         rests_on: "RFC 8216, 4.3.3.4; MSE, end of stream algorithm; SegmentationStreaming: a 404 ends the session",
         check: session::terminates,
+        applies: applies::always,
     },
     Rule {
         id: "session/no-request-after-end",
@@ -144,6 +159,7 @@ pub const RULES: &[Rule] = &[
         says: "After its end a session is silent on the network.",
         rests_on: "RFC 8216, 6.3.4; SegmentationStreaming: on a 404 the script terminates",
         check: session::no_request_after_end,
+        applies: applies::ends,
     },
     Rule {
         id: "session/requests",
@@ -151,6 +167,7 @@ pub const RULES: &[Rule] = &[
         says: "The scenario's own counts of requests are kept.",
         rests_on: "the scenario's [expect.requests]",
         check: session::requests,
+        applies: applies::counts_requests,
     },
     Rule {
         id: "session/request-rate",
@@ -158,6 +175,7 @@ pub const RULES: &[Rule] = &[
         says: "No more requests come within a target duration than the scenario allows.",
         rests_on: "the scenario's [expect] requests_per_td",
         check: asked::request_rate,
+        applies: applies::limits_rate,
     },
     Rule {
         id: "session/errors",
@@ -165,6 +183,7 @@ pub const RULES: &[Rule] = &[
         says: "The player reports as many errors as the scenario expects.",
         rests_on: "the scenario's [expect] errors",
         check: asked::errors,
+        applies: applies::counts_errors,
     },
     Rule {
         id: "session/buffered",
@@ -172,6 +191,7 @@ pub const RULES: &[Rule] = &[
         says: "A SourceBuffer never holds more than the scenario allows.",
         rests_on: "the scenario's [expect] buffered",
         check: asked::buffered,
+        applies: applies::limits_buffer,
     },
     Rule {
         id: "view/latency",
@@ -179,6 +199,7 @@ pub const RULES: &[Rule] = &[
         says: "The picture is never further behind the camera than the scenario allows.",
         rests_on: "the scenario's [expect] latency",
         check: asked::latency,
+        applies: applies::limits_latency,
     },
     Rule {
         id: "view/shown",
@@ -186,6 +207,7 @@ pub const RULES: &[Rule] = &[
         says: "Segments that the scenario demands are shown, those that it forbids are not.",
         rests_on: "the scenario's [expect] shown and not_shown",
         check: asked::shown,
+        applies: applies::names_segments,
     },
     Rule {
         id: "view/frames-forward",
@@ -193,6 +215,7 @@ pub const RULES: &[Rule] = &[
         says: "The picture never goes back by more than half a second without a seek.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
         check: viewer::frames_forward,
+        applies: applies::shows,
     },
     Rule {
         id: "view/no-missing-frames",
@@ -200,6 +223,7 @@ pub const RULES: &[Rule] = &[
         says: "Every listed segment from the first one shown to the last is shown.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
         check: viewer::no_missing_frames,
+        applies: applies::shows,
     },
     Rule {
         id: "view/stall",
@@ -207,5 +231,6 @@ pub const RULES: &[Rule] = &[
         says: "The picture does not stand still for longer than the limit.",
         rests_on: "the viewer",
         check: viewer::stall,
+        applies: applies::shows,
     },
 ];

@@ -99,12 +99,13 @@ export class Player {
     };
   }
 
-  /** Not less than three target durations from the end (RFC 8216, 6.3.3). */
+  /** As far from the end as the app wants, else three target durations (RFC 8216, 6.3.3). */
   joinAt(segments, targetDuration) {
+    const delay = Number(new URLSearchParams(location.search).get('live_delay')) * 1000 || 3 * targetDuration;
     let fromEnd = 0;
     for (const segment of [...segments].reverse()) {
       fromEnd += segment.duration;
-      if (fromEnd >= 3 * targetDuration) return segment.msn;
+      if (fromEnd >= delay) return segment.msn;
     }
     return segments[0]?.msn ?? null;
   }

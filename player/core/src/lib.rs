@@ -8,7 +8,8 @@
 //! # Four promises
 //!
 //! 1. A Media Initialization Section is fetched and appended once per EXT-X-MAP, before any media of it.
-//! 2. A segment is appended once, however often it is listed: what counts is its Media Sequence Number.
+//! 2. A segment is appended once, however often it is listed: what counts is its Media Sequence Number, unless the
+//!    list shows that the numbers have shifted.
 //! 3. Segments are appended in playlist order, because only one is on its way at a time.
 //! 4. A playlist that answers 404 or 410 ends the session: nothing more is requested, what is buffered plays.
 //!

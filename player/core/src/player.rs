@@ -74,6 +74,9 @@ pub struct Player {
     has_joined: bool,
     /// The lowest Media Sequence Number that is still wanted; what the segment request is for, if there is one.
     next_msn: u64,
+    /// The segment that was requested last: its number, and `Segment::key`. It is what the init belongs to.
+    last_msn: u64,
+    last_key: u32,
     /// The next segment begins a run.
     begins_run: bool,
     /// Segments given up since the last append.
@@ -93,17 +96,22 @@ pub struct Player {
     // The SourceBuffer.
     is_open: bool,
     busy: Busy,
+    /// After this time no `updateend` is waited for any more.
+    busy_until_ms: f64,
     /// Nothing is appended before this time, because the SourceBuffer was full.
     full_until_ms: f64,
     has_media: bool,
     end_before_append_s: f64,
     rebuilds: u32,
     rebuilt_ms: f64,
-    /// The last segment whose append cost the MediaSource, and one that did so twice.
+    /// The last segment that cost the MediaSource, and those that are left out for it.
     suspect_msn: u64,
     refused_msn: u64,
+    refused_end_msn: u64,
 
     tick_ms: f64,
+    /// When the shell was asked to send the next event at the latest.
+    wake_ms: f64,
 }
 
 impl Default for Player {
@@ -129,6 +137,8 @@ impl Player {
             rollbacks: 0,
             has_joined: false,
             next_msn: 0,
+            last_msn: u64::MAX,
+            last_key: 0,
             begins_run: true,
             skips: 0,
             segment_began_ms: 0.0,
@@ -139,6 +149,7 @@ impl Player {
             needs_init: true,
             is_open: false,
             busy: Busy::Idle,
+            busy_until_ms: 0.0,
             full_until_ms: 0.0,
             has_media: false,
             end_before_append_s: 0.0,
@@ -146,7 +157,9 @@ impl Player {
             rebuilt_ms: f64::NEG_INFINITY,
             suspect_msn: u64::MAX,
             refused_msn: u64::MAX,
+            refused_end_msn: u64::MAX,
             tick_ms: 0.0,
+            wake_ms: f64::INFINITY,
         }
     }
 
@@ -155,6 +168,17 @@ impl Player {
     pub fn handle(&mut self, event: Event, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) -> f64 {
         if self.phase == Phase::Closed {
             return f64::INFINITY;
+        }
+        // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued.
+        let late_ms = now_ms - self.wake_ms;
+        if late_ms > 0.0 {
+            for request in &mut self.requests {
+                if request.state == State::Loading {
+                    request.at_ms += late_ms;
+                }
+            }
+            self.failing_since_ms += late_ms;
+            self.busy_until_ms += late_ms;
         }
         match event {
             Event::Woken => {}
@@ -199,13 +223,20 @@ impl Player {
                 self.request_media(now_ms, playlist, shell);
             }
         }
+        if self.busy != Busy::Idle && self.busy_until_ms <= now_ms {
+            self.updated(shell);
+            // It begins with `abort()`, which ends whatever may still be going on.
+            self.begins_run = true;
+        }
         if self.is_open && self.busy == Busy::Idle {
+            self.busy_until_ms = now_ms + TIMEOUT_TD * self.td_ms;
             self.feed(now_ms, shell);
         }
         if self.has_media {
             unstick(shell);
         }
-        self.wake_at(now_ms)
+        self.wake_ms = self.wake_at(now_ms);
+        self.wake_ms
     }
 
     // The end.

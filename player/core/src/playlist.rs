@@ -122,7 +122,8 @@ impl<'a> Playlist<'a> {
             segment.duration_s = decimal(value);
         } else if let Some(value) = after(line, b"#EXT-X-") {
             if let Some(value) = after(value, b"TARGETDURATION:") {
-                self.target_duration_s = integer(value);
+                // Zero is no time to wait between two requests.
+                self.target_duration_s = integer(value).max(1);
             } else if let Some(value) = after(value, b"MEDIA-SEQUENCE:") {
                 segment.msn = integer(value);
             } else if let Some(value) = after(value, b"BYTERANGE:") {
@@ -143,12 +144,16 @@ impl<'a> Playlist<'a> {
 }
 
 impl Map<'_> {
-    /// What makes two EXT-X-MAP tags the same section: the URI and the byte range. Never zero.
+    /// What makes EXT-X-MAP tags of two texts the same section. Never zero.
     pub fn key(&self) -> u32 {
-        hash(self.uri)
-            ^ (self.range.offset as u32).rotate_left(8)
-            ^ (self.range.length as u32).rotate_left(20)
-            | 1
+        key(self.uri, self.range)
+    }
+}
+
+impl Segment<'_> {
+    /// What makes entries of two texts the same segment, as far as that can be told without numbers.
+    pub fn key(&self) -> u32 {
+        key(self.uri, self.range)
     }
 }
 
@@ -191,6 +196,29 @@ pub fn pick(text: &[u8], msn: u64) -> Option<Segment<'_>> {
     None
 }
 
+/// Where the segment with this number and key is listed, and the EXT-X-MAP that applies to it in this text. Its
+/// number may be another one: an entry that is missing in the middle of the list shifts those behind it, until it
+/// has left. Names may repeat, so the expected number comes first, then the nearest one; and a list without the
+/// expected number, as after an outage, says nothing.
+pub fn find(text: &[u8], msn: u64, key: u32) -> Option<(u64, Map<'_>)> {
+    let mut playlist = Playlist::read(text);
+    let mut expected = None;
+    let mut moved: Option<(u64, Map)> = None;
+    while playlist.advance() {
+        let segment = &playlist.segment;
+        let is_same = segment.key() == key;
+        if segment.msn == msn {
+            expected = Some((msn, segment.map));
+            if is_same {
+                return expected;
+            }
+        } else if is_same && moved.is_none_or(|(other, _)| other.abs_diff(msn) > segment.msn.abs_diff(msn)) {
+            moved = Some((segment.msn, segment.map));
+        }
+    }
+    expected.and(moved).or(expected)
+}
+
 /// The last of the segments from which on there are at least `distance_s` seconds up to `end_msn`.
 pub fn segment_before(text: &[u8], end_msn: u64, distance_s: f64) -> Option<u64> {
     // The distance is asked from the end, and the list is read from its start: hence two passes.
@@ -209,6 +237,12 @@ pub fn segment_before(text: &[u8], end_msn: u64, distance_s: f64) -> Option<u64>
         duration_s = at_s;
     }
     found
+}
+
+/// The path and the byte range. The query part is left out, because signed URIs have another one in each text.
+#[inline(never)]
+fn key(uri: &[u8], range: ByteRange) -> u32 {
+    hash(cut(uri, b'?').0) ^ (range.offset as u32).rotate_left(8) ^ (range.length as u32).rotate_left(20) | 1
 }
 
 /// FNV-1a.

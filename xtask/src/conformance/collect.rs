@@ -58,6 +58,8 @@ fn without_evidence(trial: &TrialPlan, verdict: Verdict, reason: String) -> Tria
         dir: String::new(),
         repro: String::new(),
         summary: String::new(),
+        coverage: Default::default(),
+        own_fault: None,
         first: None,
     }
 }
@@ -91,8 +93,9 @@ pub fn set_aside(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn is_inconclusive(report: &TrialReport) -> bool {
-    report.verdict == Verdict::Inconclusive
+/// Whether another run may find the evidence that this one lacks.
+pub fn is_worth_another_run(report: &TrialReport) -> bool {
+    report.verdict == Verdict::Inconclusive && report.own_fault.is_none() && !report.is_beside_the_point()
 }
 
 /// How many of a trial's last lines a reason quotes.

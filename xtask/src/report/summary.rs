@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use console::style;
+use segproof_core::fault::KINDS;
 use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_core::rules::RULES;
 
 use super::{name, word};
 use crate::paths;
@@ -50,10 +52,11 @@ impl Counts {
     }
 }
 
-/// 1 for violations, else 3 for missing evidence, else 0. (2, our own fault, comes before a report exists.)
+/// 2 for a fault of our own, else 1 for violations, else 3 for missing evidence, else 0.
 pub fn exit_code(report: &Report) -> u8 {
     let counts = Counts::of(report);
     match counts {
+        _ if report.trials.iter().any(|trial| trial.own_fault.is_some()) => crate::OWN_FAULT,
         _ if counts.fail + counts.unexpected_pass > 0 => 1,
         _ if counts.inconclusive > 0 => 3,
         _ => 0,
@@ -99,8 +102,26 @@ pub fn print(report: &Report, out: &Path) {
     );
     let rate = if report.wall_ms == 0 { 0.0 } else { stream / wall };
     println!("{stream:.0} stream seconds verified in {wall:.1} s wall: {rate:.1} per second");
+    let faults = KINDS.iter().filter(|kind| report.trials.iter().any(|t| t.coverage.faults.contains(**kind)));
+    let rules = RULES.iter().filter(|rule| report.trials.iter().any(|t| t.coverage.rules.contains(rule.id)));
+    println!(
+        "covered: {} of {} kinds of fault, {} of {} rules",
+        faults.count(),
+        KINDS.len(),
+        rules.count(),
+        RULES.len()
+    );
     println!("{}", paths::short(&out.join("report.html")));
     println!("{} passed, {} failed, {skipped} skipped", counts.passed(), counts.failed());
+}
+
+/// Kinds of faults that met no request in the whole run, and rules that had nothing to judge.
+pub fn uncovered(report: &Report) -> Vec<String> {
+    let has_fault = |kind: &str| report.trials.iter().any(|trial| trial.coverage.faults.contains(kind));
+    let has_rule = |id: &str| report.trials.iter().any(|trial| trial.coverage.rules.contains(id));
+    let faults = KINDS.iter().filter(|kind| !has_fault(kind)).map(|kind| format!("the fault `{kind}`"));
+    let rules = RULES.iter().filter(|rule| !has_rule(rule.id)).map(|rule| format!("the rule {}", rule.id));
+    faults.chain(rules).collect()
 }
 
 #[cfg(test)]
@@ -120,8 +141,22 @@ mod tests {
         assert_eq!(exit_code(&report(&[Pass, Inconclusive])), 3);
         assert_eq!(exit_code(&report(&[Inconclusive, Fail])), 1);
         assert_eq!(exit_code(&report(&[Inconclusive, UnexpectedPass])), 1);
+        let mut ours = report(&[Fail, Inconclusive]);
+        ours.trials[1].own_fault = Some("an illegal stream".into());
+        assert_eq!(exit_code(&ours), 2);
         let counts = Counts::of(&report(&[Pass, Known, Inconclusive, Fail, UnexpectedPass, Skipped]));
         assert_eq!((counts.passed(), counts.failed(), counts.skipped), (2, 3, 1));
+    }
+
+    #[test]
+    fn what_never_came_about_is_told() {
+        use Verdict::*;
+        let mut report = report(&[Pass]);
+        let all = KINDS.len() + RULES.len();
+        assert_eq!(uncovered(&report).len(), all);
+        report.trials[0].coverage.faults.insert("stale".into());
+        report.trials[0].coverage.rules.insert("view/stall".into());
+        assert_eq!(uncovered(&report).len(), all - 2);
     }
 
     #[test]

@@ -57,12 +57,15 @@ pub(super) fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes(), kind.as_slice(), payload].concat()
 }
 
+/// What a box is replaced by.
+pub(super) type BoxEdit<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, MediaError> + 'a;
+
 /// `bytes` with each box at `path` replaced by what `edit` makes of it (nothing removes it) and the sizes of
 /// the boxes around it made right.
 pub(super) fn rewrite(
     bytes: &[u8],
     path: &[&[u8; 4]],
-    edit: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, MediaError>,
+    edit: &mut BoxEdit<'_>,
 ) -> Result<Vec<u8>, MediaError> {
     let (mut rewritten, mut end) = (Vec::with_capacity(bytes.len()), 0);
     for (kind, range) in boxes(bytes) {

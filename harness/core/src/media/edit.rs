@@ -9,6 +9,22 @@
 //! `sidx` boxes, which would contradict what the segment then is.
 //!
 //! Whether the result is legal is nobody's concern here; most of it is not.
+//!
+//! # What Chromium makes of them
+//!
+//! Seen with Chromium 156, sound and picture of `bars` in one SourceBuffer in segments mode, one segment edited and
+//! the next ones appended behind it, without `abort()`:
+//!
+//! - The append fails and the element has an error: `garbage` (but `garbage mdat` only because NAL lengths are broken),
+//!   `cut mdat`, `cut inside ...` (with the next append, which is read as the rest), `mdat size 50%` and `0`,
+//!   `box unknown` at the top level. Inside a moof, traf, moov or trak an unknown box is passed over.
+//! - The append succeeds and the decoder fails when the playhead is near: `corrupt ...`, even of one sample.
+//! - Nothing fails, and a hole is left in which playback stops: `cut moof`, `without audio`, `audio late`, `audio
+//!   shorter`, `tfdt +...`, `tfdt -...`, `tfdt 0`, `tfdt wrap`. With `mdat size 200%` the next segment is what is lost.
+//! - Nothing fails and the clock goes on, but after the hole the picture stands still for good: `without video`, `video
+//!   late`, `video shorter`, and `tfdt video +60ms` as well as `+180ms`; 20 ms are bridged.
+//! - `no key frame`: no error and no hole in `buffered`; sound and clock go on, the picture stands until the next one.
+//! - No difference: `two fragments`, `audio first`, the known boxes, `tfdt 32bit`, `avcC profile 100`.
 
 mod bytes;
 mod notation;
@@ -28,7 +44,7 @@ use super::{MediaError, Track};
 ///
 /// | text | what it does |
 /// |---|---|
-/// | `garbage` | every byte of the body is garbage; the length stays |
+/// | `garbage` | every byte of the body is garbage, which as a box would have a size above 2 GiB; the length stays |
 /// | `garbage 25%..50%`, `garbage 100..200` | so is this stretch of the body; bytes are counted from 0, the end is not included |
 /// | `garbage mdat` | so is all media data; headers and sizes stay |
 /// | `corrupt 10%`, `corrupt audio 10%` | so are this many samples of the video (or the named track), spread evenly; sizes, NAL lengths and NAL headers stay, parameter sets, too |

@@ -183,14 +183,14 @@ fn count(case: &Case, is: impl Fn(Resource) -> bool) -> u64 {
     case.trace.requests.iter().filter(|r| is(r.resource)).count() as u64
 }
 
-fn first_ended(case: &Case) -> Option<f64> {
+pub fn first_ended(case: &Case) -> Option<f64> {
     case.trace.page.iter().find_map(|entry| match &entry.event {
         PageEvent::Media { event, .. } if event == "ended" => Some(entry.at_ms),
         _ => None,
     })
 }
 
-fn first_fatal(case: &Case) -> Option<f64> {
+pub fn first_fatal(case: &Case) -> Option<f64> {
     case.trace.page.iter().find_map(|entry| match &entry.event {
         PageEvent::PlayerError { fatal: true, .. } => Some(entry.at_ms),
         _ => None,

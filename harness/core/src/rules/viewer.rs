@@ -21,7 +21,7 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
             _ => {}
         }
     }
-    seeks.extend(Conduct::read(case.trace).jumps_ms.into_iter().map(|at_ms| (at_ms, at_ms)));
+    seeks.extend(Conduct::read(case.trace).jumps_ms);
     let back_frames = BACK_MS / case.expect.frame_ms();
     let mut furthest: Option<(u64, f64)> = None;
     let mut found = Vec::new();

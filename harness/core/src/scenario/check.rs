@@ -2,6 +2,7 @@
 
 use super::{Byterange, Kind, Outcome, Packager, Restart, Scenario, ScenarioError, Uris};
 use crate::fault::{Before, Fault, KINDS};
+use crate::media::edit::Subject;
 use crate::notation::{Moment, Target};
 use crate::selfcheck::FINDINGS;
 
@@ -163,6 +164,19 @@ fn check_answer(fault: &Fault) -> Result<(), String> {
     }
     if fault.media.is_some() && !matches!(fault.on, Target::Init | Target::Segments { .. }) {
         return Err("`media` goes with segments and the init".into());
+    }
+    for edit in fault.media.iter().flat_map(|edits| &edits.0) {
+        let fits = match (edit.subject(), fault.on) {
+            (Subject::Either, _) => true,
+            (Subject::Init, on) => on == Target::Init,
+            (Subject::Segment, on) => on != Target::Init,
+        };
+        if !fits {
+            return Err(format!(
+                "`{edit}` cannot be done to {}",
+                if fault.on == Target::Init { "an init" } else { "a segment" }
+            ));
+        }
     }
     if fault.range.is_some() && !matches!(fault.on, Target::Init | Target::Segments { .. } | Target::Any) {
         return Err("`range` goes with segments and the init".into());

@@ -273,6 +273,16 @@ pub struct Restart {
     pub host: Host,
 }
 
+impl Restart {
+    /// The first segment of the new run.
+    pub fn first(&self) -> Option<u64> {
+        match self.at {
+            Moment::Published(msn) => Some(msn),
+            Moment::At(_) => None,
+        }
+    }
+}
+
 /// Who makes the media from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -80,7 +80,7 @@ fn segment(n: u64) -> Vec<u8> {
     let traf = |track_id, timescale: u32, samples: &[Vec<u8>], data_offset: usize| {
         let entry = |(i, sample): (usize, &Vec<u8>)| TrunEntry {
             size: Some(sample.len() as u32),
-            flags: Some(if track_id == 2 || i as u32 % GROUP == 0 { SYNC } else { NOT_SYNC }),
+            flags: Some(if track_id == 2 || (i as u32).is_multiple_of(GROUP) { SYNC } else { NOT_SYNC }),
             ..TrunEntry::default()
         };
         let entries: Vec<_> = samples.iter().enumerate().map(entry).collect();

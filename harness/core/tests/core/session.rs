@@ -318,6 +318,7 @@ fn expect(plan: Plan) -> Expect {
         })),
         is_illegal: false,
         illegal: Vec::new(),
+        published_ms: Default::default(),
     }
 }
 

@@ -47,8 +47,10 @@ impl Player {
                 self.has_media = true;
                 self.skips = 0;
                 let end_s = buffered_end_s(shell).unwrap_or(0.0);
-                if self.begins_run || end_s > self.end_before_append_s + EXTENDED_S_MIN {
-                    self.begins_run = false;
+                let has_extended = end_s > self.end_before_append_s + EXTENDED_S_MIN;
+                if self.begins_run || has_extended {
+                    // Behind one that added nothing even as a run there would be a hole.
+                    self.begins_run = !has_extended;
                     self.next_msn += 1;
                     self.cancel(Resource::Segment, shell);
                 } else {
@@ -75,7 +77,9 @@ impl Player {
     }
 
     /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on behind
-    /// the segment that was being shown. A segment whose append did this gets one more chance with fresh bytes.
+    /// the segment that was being shown. A segment that did this gets one more chance with fresh bytes; those right
+    /// behind one that was left out get none. It is the one whose append failed, or else, because decoders find out
+    /// late, the one that comes next to the screen.
     pub(super) fn broken(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) {
         if now_ms - self.rebuilt_ms > REBUILDS_TD * self.td_ms {
             self.rebuilds = 0;
@@ -87,16 +91,25 @@ impl Player {
             return self.close(shell);
         }
         shell.report(Severity::Warning, "media error");
-        match self.busy {
-            Busy::Init => self.failed(Resource::Init, 0, 1, now_ms, shell),
-            Busy::Segment if self.suspect_msn == self.next_msn => self.refused_msn = self.next_msn,
-            Busy::Segment => self.suspect_msn = self.next_msn,
-            Busy::Idle | Busy::Removal => {}
-        }
+        let mut suspect_msn = self.next_msn;
         let lost_s = buffered_end_s(shell).map_or(0.0, |end_s| end_s - shell.playhead_s());
         // What the playhead has all but finished counts as shown.
         self.next_msn = playlist::segment_before(playlist, self.next_msn, lost_s + RANGE_END_S)
             .map_or(self.first_msn, |shown_msn| shown_msn + 1);
+        if self.busy == Busy::Init {
+            self.failed(Resource::Init, 0, 1, now_ms, shell);
+        } else {
+            if self.busy != Busy::Segment {
+                suspect_msn = self.next_msn;
+            }
+            if suspect_msn == self.refused_end_msn {
+                self.refused_end_msn += 1;
+            } else if suspect_msn == self.suspect_msn {
+                self.refused_msn = suspect_msn;
+                self.refused_end_msn = suspect_msn + 1;
+            }
+            self.suspect_msn = suspect_msn;
+        }
         self.cancel(Resource::Segment, shell);
         self.begins_run = true;
         self.needs_init = true;

@@ -65,8 +65,13 @@ impl Player {
         if segment.state == State::Idle && ahead_s(shell) > AHEAD_S_MAX {
             return;
         }
-        if self.next_msn == self.refused_msn {
+        if (self.refused_msn..self.refused_end_msn).contains(&self.next_msn) {
             return self.skip_segment(shell);
+        }
+        let last = playlist::find(playlist, self.last_msn, self.last_key);
+        if let Some((msn, _)) = last {
+            self.next_msn = self.next_msn.wrapping_add(msn.wrapping_sub(self.last_msn));
+            self.last_msn = msn;
         }
         let pick = playlist::pick(playlist, self.next_msn);
         self.has_all = self.end_list && pick.is_none();
@@ -81,9 +86,10 @@ impl Player {
             let map_key = pick.map.key();
             // A discontinuity that states its EXT-X-MAP anew is an encoder that may have written other bytes
             // under the same name; one that doesn't is served from the bytes that are here.
-            if map_key != self.map_key || (pick.discontinuity && pick.map_stated) {
+            let is_other = last.map_or(map_key != self.map_key, |(_, map)| map != pick.map);
+            self.map_key = map_key;
+            if is_other || (pick.discontinuity && pick.map_stated) {
                 self.cancel(Resource::Init, shell);
-                self.map_key = map_key;
                 self.needs_init = true;
             }
             self.needs_init |= pick.discontinuity;
@@ -95,6 +101,8 @@ impl Player {
             self.load(Resource::Init, pick.map.uri, pick.map.range, now_ms, shell);
         }
         if self.is_due(Resource::Segment, now_ms) {
+            self.last_msn = pick.msn;
+            self.last_key = pick.key();
             self.load(Resource::Segment, pick.uri, pick.range, now_ms, shell);
         }
     }
@@ -126,6 +134,7 @@ impl Player {
             // A new stream under the old name, and an init whose bytes may be others.
             self.cancel(Resource::Segment, shell);
             self.map_key = 0;
+            self.last_msn = u64::MAX;
             self.begins_run = true;
             self.needs_init = true;
             self.has_joined = false;
@@ -183,7 +192,10 @@ impl Player {
             }
             Resource::Segment => {
                 let is_absent = matches!(status, 400..500) && !matches!(status, 408 | 429);
-                if failures >= if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX } {
+                // Without a connection it is not the segment's fault.
+                let is_offline = status == 0 && self.request(Resource::Playlist).failures > 0;
+                let tries_max = if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX };
+                if failures >= tries_max && !is_offline {
                     self.skip_segment(shell);
                 }
             }

@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use mp4_atom::{Emsg, EmsgTimestamp, Encode, Prft, ReferenceTime, SegmentReference, Sidx, Styp};
 
-use super::super::boxes::{boxed, boxes, boxes_in, children, find, payload, rewrite, word};
+use super::super::boxes::{BoxEdit, boxed, boxes, boxes_in, children, find, payload, rewrite, word};
 use super::super::{Digest, MediaError, Track, TrackFragment, track_fragment};
 use super::{Extent, Inserted, Kind, Place};
 
 pub fn garbage(bytes: &[u8], extent: Extent) -> Result<Vec<u8>, MediaError> {
     let percent = |p: f64| (bytes.len() as f64 * p / 100.0) as usize;
     let clamped = |from: usize, to: usize| from.min(bytes.len())..to.min(bytes.len());
-    let stretches = match extent {
-        Extent::Body => vec![0..bytes.len()],
-        Extent::Bytes(from, to) => vec![clamped(from, to)],
-        Extent::Percent(from, to) => vec![clamped(percent(from), percent(to))],
+    let stretches: Vec<Range<usize>> = match extent {
         Extent::Mdat => {
             let mdats = boxes(bytes).into_iter().filter(|(kind, _)| kind == b"mdat");
             mdats.map(|(_, range)| payload(bytes, &range)).collect()
         }
+        Extent::Body => Vec::from([clamped(0, bytes.len())]),
+        Extent::Bytes(from, to) => Vec::from([clamped(from, to)]),
+        Extent::Percent(from, to) => Vec::from([clamped(percent(from), percent(to))]),
     };
     if stretches.iter().all(Range::is_empty) {
         return Err(MediaError::Missing(match extent {
@@ -30,6 +30,11 @@ pub fn garbage(bytes: &[u8], extent: Extent) -> Result<Vec<u8>, MediaError> {
     let mut noise = Noise::of(bytes);
     for stretch in stretches {
         noise.fill(&mut edited[stretch]);
+    }
+    // A random size below 2 GiB makes Chromium wait for the rest of the box and swallow all that is appended
+    // after it, one above is an error at once: what garbage does must not depend on its first bit.
+    if edited[0] != bytes[0] {
+        edited[0] |= 0x80;
     }
     Ok(edited)
 }
@@ -218,11 +223,7 @@ fn insert_in(bytes: &[u8], parent: &[u8; 4]) -> Result<Vec<u8>, MediaError> {
 
 /// As [`rewrite`], and where a moof has become longer or shorter by it, the truns in it say so of their data,
 /// which comes after it.
-pub fn rewrite_moofs(
-    bytes: &[u8],
-    path: &[&[u8; 4]],
-    edit: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>, MediaError>,
-) -> Result<Vec<u8>, MediaError> {
+pub fn rewrite_moofs(bytes: &[u8], path: &[&[u8; 4]], edit: &mut BoxEdit<'_>) -> Result<Vec<u8>, MediaError> {
     if path[0] != b"moof" {
         return rewrite(bytes, path, edit);
     }

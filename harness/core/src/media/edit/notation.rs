@@ -25,6 +25,7 @@ pub const FORMS: &[&str] = &[
     "cut inside mdat",
     "cut inside moov",
     "mdat size 50%",
+    "mdat size 200%",
     "mdat size 0",
     "tfdt +300s",
     "tfdt -1.5s 32bit",

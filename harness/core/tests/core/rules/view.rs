@@ -128,6 +128,14 @@ pub const PAIRS: &[Pairs] = &[
                     s.action(8300.0, What::Seek);
                 })
             }),
+            ("the viewer jumped over it, and a frame from before came late", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.action(8050.0, What::Seek);
+                    s.media(8051.0, "seeking");
+                    s.media(8350.0, "seeked");
+                })
+            }),
             ("after a failure only what was shown counts", || {
                 bent(|s| {
                     s.cut(9000.0);

@@ -1,0 +1,45 @@
+//! Media that is broken though it was delivered whole.
+
+use segproof_player_core::{Event, Severity};
+
+use crate::msns;
+use crate::world::{World, number, plain};
+
+/// Goal: a segment that shows no more than its absence leaves no hole. Method: one without a key frame, so that
+/// nothing of it is buffered; what follows is placed at the end of what is.
+#[test]
+fn a_segment_of_which_nothing_can_be_shown_leaves_no_hole() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.media = Box::new(|uri| match number(uri) {
+        106 => (0.0, 0.0),
+        msn => (2.0 * msn as f64, 2.0),
+    });
+    world.run(31_000);
+    assert_eq!(world.buffered, [(0.0, 34.0)]);
+    assert_eq!(*msns(&world).last().unwrap(), 119);
+}
+
+/// Goal: a segment that fails when it is decoded, long after its append, is left out. Method: the element breaks
+/// whenever the playhead is about to enter it.
+#[test]
+fn a_segment_that_cannot_be_decoded_is_left_out() {
+    for ahead_s in [0.0, 0.3, 1.0] {
+        let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+        world.undecodable = (106, ahead_s);
+        world.run(40_000);
+        let log = world.log.join("\n");
+        assert!(world.reports.iter().all(|(severity, _)| *severity == Severity::Warning), "{log}");
+        assert!(world.log.iter().filter(|line| line.ends_with(" rebuild")).count() <= 4, "{log}");
+        assert!(world.appended.contains(&"s122.m4s".into()), "{log}");
+    }
+}
+
+#[test]
+fn three_segments_in_a_row_that_break_the_append_are_left_out() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.refuse =
+        Box::new(|uri, _| ["s106.m4s", "s107.m4s", "s108.m4s"].contains(&uri).then_some(Event::Broken));
+    world.run(31_000);
+    assert!(world.appended.contains(&"s119.m4s".into()), "{}", world.log.join("\n"));
+    assert!(world.reports.iter().all(|(severity, _)| *severity == Severity::Warning));
+}

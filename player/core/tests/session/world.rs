@@ -1,0 +1,373 @@
+//! A world in virtual time for the player: a network, a SourceBuffer and a media element, each reduced to what
+//! the player can see of it. No threads, no clock: a run of a minute takes microseconds.
+//!
+//! The world checks the four promises at every step, whatever the test is about: see `Shell::append` and
+//! `Shell::load`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use segproof_player_core::{ByteRange, Event, Player, Resource, Severity, Shell};
+
+/// What a request is answered with, and how many milliseconds later.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Body(String, u64),
+    Status(u16, u64),
+    Never,
+}
+
+/// What the server answers: the URI (empty for the playlist), which request for it (from 1), and the time.
+pub type Server = Box<dyn FnMut(&str, u32, u64) -> Answer>;
+
+/// Answers an append with this instead of doing it; asked with the URI and the time.
+pub type Refusal = Box<dyn FnMut(&str, u64) -> Option<Event<'static>>>;
+
+/// Where the media of a URI lies on its own clock, and how long it lasts, in seconds.
+pub type Media = Box<dyn Fn(&str) -> (f64, f64)>;
+
+enum Done {
+    Answer(Resource, Answer),
+    Update,
+    Refused(Event<'static>),
+    Opened,
+}
+
+/// Everything outside the player.
+pub struct World {
+    pub now_ms: u64,
+    pub server: Server,
+    /// What the player did and when, one line each.
+    pub log: Vec<String>,
+    pub requests: BTreeMap<String, u32>,
+    pub request_times: Vec<(String, u64)>,
+    pub reports: Vec<(Severity, String)>,
+    pub is_closed: bool,
+    pub is_ended: bool,
+    pub is_paused: bool,
+    /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
+    pub asleep_ms: Range<u64>,
+    pub playhead_s: f64,
+    pub buffered: Vec<(f64, f64)>,
+    pub refuse: Refusal,
+    pub media: Media,
+    /// The URI whose append is done without an `updateend`.
+    pub loses_update: &'static str,
+    /// The number of a segment that cannot be decoded, and how long before its media the decoder finds out.
+    pub undecodable: (u64, f64),
+    pub appended: Vec<String>,
+    undecodable_s: Option<f64>,
+    init_appended: bool,
+    offset_s: f64,
+    uris: [String; 3],
+    in_flight: [bool; 3],
+    updating: bool,
+    due: BTreeMap<(u64, u64), Done>,
+    sequence: u64,
+}
+
+impl World {
+    pub fn new(server: impl FnMut(&str, u32, u64) -> Answer + 'static) -> World {
+        let mut world = World {
+            now_ms: 0,
+            server: Box::new(server),
+            log: Vec::new(),
+            requests: BTreeMap::new(),
+            request_times: Vec::new(),
+            reports: Vec::new(),
+            is_closed: false,
+            is_ended: false,
+            is_paused: false,
+            asleep_ms: 0..0,
+            playhead_s: 0.0,
+            buffered: Vec::new(),
+            refuse: Box::new(|_, _| None),
+            media: Box::new(|uri| (2.0 * number(uri) as f64, 2.0)),
+            loses_update: "",
+            undecodable: (u64::MAX, 0.0),
+            undecodable_s: None,
+            appended: Vec::new(),
+            init_appended: false,
+            offset_s: 0.0,
+            uris: Default::default(),
+            in_flight: [false; 3],
+            updating: false,
+            due: BTreeMap::new(),
+            sequence: 0,
+        };
+        world.after(20, Done::Opened);
+        world
+    }
+
+    /// Lets a new player play until the time comes or the session is over.
+    pub fn run(&mut self, until_ms: u64) {
+        let mut player = Player::new();
+        let mut text = String::new();
+        let mut wake_ms = player.handle(Event::Woken, 0.0, b"", self);
+        let mut events = 0;
+        while !self.is_closed {
+            let next = self.due.first_key_value().map_or(u64::MAX, |(key, _)| key.0);
+            let wake = wake_ms.ceil() as u64;
+            let at_ms = next.min(wake);
+            if at_ms > until_ms {
+                break;
+            }
+            events += 1;
+            assert!(events < 100 * (until_ms / 1000 + 1), "the player spins at {} ms", self.now_ms);
+            let is_late = self.asleep_ms.contains(&at_ms) && self.now_ms < self.asleep_ms.end;
+            if is_late {
+                self.play_to(self.asleep_ms.start);
+                self.now_ms = self.asleep_ms.end;
+            } else {
+                self.play_to(at_ms.max(self.now_ms));
+            }
+            // What piled up meanwhile is behind the timer in the queue.
+            let event = if is_late {
+                Event::Woken
+            } else if !self.updating && self.undecodable_s.is_some_and(|at_s| self.playhead_s >= at_s) {
+                self.undecodable_s = None;
+                Event::Broken
+            } else if next <= wake {
+                let (_, done) = self.due.pop_first().expect("something is due");
+                self.event(done, &mut text)
+            } else if self.is_ended && self.playhead_s >= self.buffered.last().map_or(0.0, |range| range.1) {
+                Event::Ended
+            } else {
+                Event::Woken
+            };
+            wake_ms = player.handle(event, self.now_ms as f64, text.as_bytes(), self);
+        }
+        self.play_to(until_ms);
+    }
+
+    fn event(&mut self, done: Done, text: &mut String) -> Event<'static> {
+        match done {
+            Done::Opened => Event::Opened,
+            Done::Update => {
+                self.updating = false;
+                Event::Updated
+            }
+            Done::Refused(event) => event,
+            Done::Answer(resource, answer) => {
+                self.in_flight[resource as usize] = false;
+                match (answer, resource) {
+                    (Answer::Status(status, _), _) => Event::Failed(resource, status),
+                    (Answer::Body(body, _), Resource::Playlist) => {
+                        *text = body;
+                        Event::PlaylistLoaded
+                    }
+                    (Answer::Body(..), Resource::Init) => Event::InitLoaded(b""),
+                    (Answer::Body(..), Resource::Segment) => Event::SegmentLoaded,
+                    (Answer::Never, _) => unreachable!("it is never due"),
+                }
+            }
+        }
+    }
+
+    /// How often a URI was requested.
+    pub fn count(&self, uri: &str) -> u32 {
+        self.requests.get(uri).copied().unwrap_or(0)
+    }
+
+    fn play_to(&mut self, at_ms: u64) {
+        let wanted_s = self.playhead_s + (at_ms - self.now_ms) as f64 / 1000.0;
+        self.now_ms = at_ms;
+        if let (false, Some(end_s)) = (self.is_paused, self.range_end_s()) {
+            self.playhead_s = wanted_s.min(end_s);
+        }
+    }
+
+    fn range_end_s(&self) -> Option<f64> {
+        let holds = |range: &&(f64, f64)| range.0 <= self.playhead_s && self.playhead_s <= range.1;
+        self.buffered.iter().find(holds).map(|range| range.1)
+    }
+
+    fn after(&mut self, wait_ms: u64, done: Done) {
+        self.sequence += 1;
+        self.due.insert((self.now_ms + wait_ms, self.sequence), done);
+    }
+
+    fn say(&mut self, what: String) {
+        self.log.push(format!("{:>6} {what}", self.now_ms));
+    }
+
+    fn buffer(&mut self, start_s: f64, end_s: f64) {
+        // The append window begins at zero.
+        let start_s = start_s.max(0.0);
+        if end_s <= start_s {
+            return;
+        }
+        self.buffered.push((start_s, end_s));
+        self.buffered.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+        let mut merged: Vec<(f64, f64)> = Vec::new();
+        for &(start_s, end_s) in &self.buffered {
+            match merged.last_mut() {
+                Some(last) if start_s <= last.1 + 1e-6 => last.1 = last.1.max(end_s),
+                _ => merged.push((start_s, end_s)),
+            }
+        }
+        self.buffered = merged;
+    }
+}
+
+impl Shell for World {
+    fn load(&mut self, resource: Resource, uri: &[u8], range: ByteRange) {
+        assert!(!self.is_closed && !self.is_ended, "a request after the end");
+        assert!(!self.in_flight[resource as usize], "two requests for one resource");
+        let mut uri = String::from_utf8(uri.to_vec()).expect("UTF-8");
+        if range != ByteRange::WHOLE {
+            uri = format!("{uri}[{}+{}]", range.offset, range.length);
+        }
+        let nth = self.requests.entry(uri.clone()).or_insert(0);
+        *nth += 1;
+        let nth = *nth;
+        self.request_times.push((uri.clone(), self.now_ms));
+        self.say(format!("load {}", if uri.is_empty() { "playlist" } else { &uri }));
+        let answer = (self.server)(&uri, nth, self.now_ms);
+        self.uris[resource as usize] = uri;
+        self.in_flight[resource as usize] = true;
+        match answer {
+            Answer::Body(_, wait_ms) | Answer::Status(_, wait_ms) => {
+                self.after(wait_ms, Done::Answer(resource, answer));
+            }
+            Answer::Never => {}
+        }
+    }
+
+    fn cancel(&mut self, resource: Resource) {
+        self.in_flight[resource as usize] = false;
+        self.due.retain(|_, done| !matches!(done, Done::Answer(other, _) if *other == resource));
+        self.say(format!("cancel {resource:?}"));
+    }
+
+    fn set_codecs(&mut self, _: &[u8]) {
+        self.say("codecs".into());
+    }
+
+    fn append(&mut self, resource: Resource, run_start_s: Option<f64>) {
+        // A run begins with `abort()`.
+        assert!(!self.updating || run_start_s.is_some(), "an append while updating");
+        assert!(!self.is_ended, "an append after the end");
+        let uri = self.uris[resource as usize].clone();
+        match run_start_s {
+            Some(start_s) => self.say(format!("append {uri} as a run at {start_s}")),
+            None => self.say(format!("append {uri}")),
+        }
+        if let Some(event) = (self.refuse)(&uri, self.now_ms) {
+            return self.after(1, Done::Refused(event));
+        }
+        if resource == Resource::Init {
+            self.init_appended = true;
+        } else {
+            assert!(self.init_appended, "media before an init");
+            let (start_s, duration_s) = (self.media)(&uri);
+            if let Some(run_start_s) = run_start_s {
+                self.offset_s = run_start_s - start_s;
+            }
+            let start_s = start_s + self.offset_s;
+            self.buffer(start_s, start_s + duration_s);
+            if number(&uri) == self.undecodable.0 {
+                self.undecodable_s = Some((start_s - self.undecodable.1).max(0.0));
+            }
+            self.appended.push(uri);
+        }
+        self.updating = true;
+        if self.loses_update == self.uris[resource as usize] {
+            self.loses_update = "";
+        } else {
+            self.after(5, Done::Update);
+        }
+    }
+
+    fn remove_before(&mut self, end_s: f64) {
+        assert!(!self.updating, "a removal while updating");
+        self.say(format!("remove before {end_s:.3}"));
+        self.buffered.retain(|range| range.1 > end_s);
+        for range in &mut self.buffered {
+            range.0 = range.0.max(end_s);
+        }
+        self.updating = true;
+        self.after(5, Done::Update);
+    }
+
+    fn seek(&mut self, to_s: f64) {
+        self.say(format!("seek {to_s:.3}"));
+        self.playhead_s = to_s;
+    }
+
+    fn end_of_stream(&mut self) {
+        assert!(!self.updating, "the end while updating");
+        self.say("end of stream".into());
+        self.is_ended = true;
+    }
+
+    fn rebuild(&mut self) {
+        self.say("rebuild".into());
+        self.buffered.clear();
+        self.playhead_s = 0.0;
+        self.offset_s = 0.0;
+        self.init_appended = false;
+        self.undecodable_s = None;
+        self.updating = false;
+        self.due.retain(|_, done| matches!(done, Done::Answer(..)));
+        self.after(20, Done::Opened);
+    }
+
+    fn close(&mut self) {
+        self.say("close".into());
+        self.is_closed = true;
+    }
+
+    fn report(&mut self, severity: Severity, message: &str) {
+        self.say(format!("{severity:?}: {message}"));
+        self.reports.push((severity, message.into()));
+    }
+
+    fn playhead_s(&self) -> f64 {
+        self.playhead_s
+    }
+
+    fn buffered_s(&self, index: u32) -> Option<(f64, f64)> {
+        self.buffered.get(index as usize).copied()
+    }
+
+    fn is_starving(&self) -> bool {
+        self.range_end_s().is_none_or(|end_s| end_s - self.playhead_s < 0.04)
+    }
+}
+
+/// The number in a segment's name.
+pub fn number(uri: &str) -> u64 {
+    let digits = uri.trim_start_matches(|char: char| !char.is_ascii_digit());
+    let end = digits.find(|char: char| !char.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().expect("a name with a number")
+}
+
+/// A live playlist: segments `first..end` of two seconds, each line made by `line`.
+pub fn list(first: u64, end: u64, line: impl Fn(u64) -> String) -> String {
+    let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+    text += "#EXT-X-MAP:URI=\"init.mp4\"\n";
+    for msn in first..end {
+        text += &line(msn);
+    }
+    text
+}
+
+pub fn segment(msn: u64) -> String {
+    format!("#EXTINF:2.000,\ns{msn}.m4s\n")
+}
+
+/// A window of five segments, of which 100..105 are there at the start and one more every two seconds.
+pub fn window(now_ms: u64) -> (u64, u64) {
+    let end = 105 + now_ms / 2000;
+    (end - 5, end)
+}
+
+/// The server of the plain stream; tests put their faults before it.
+pub fn plain(uri: &str, now_ms: u64) -> Answer {
+    let (first, end) = window(now_ms);
+    match uri {
+        "" => Answer::Body(list(first, end, segment), 30),
+        _ => Answer::Body(String::new(), 50),
+    }
+}
