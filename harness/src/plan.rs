@@ -23,6 +23,9 @@ pub struct RunPlan {
     pub notify: Option<String>,
     /// Where to POST a [`Signal`] for the browser's processes; `None` where the browsers are somebody else's.
     pub signals: Option<String>,
+    /// Where to POST the `TrialReport` of a trial that is no plain pass before its browser is closed; the answer comes
+    /// when somebody has looked at it. `None`: nobody wants to.
+    pub hold: Option<String>,
     /// The run's output folder.
     pub out: PathBuf,
     /// Folder of the fixtures' recipes.

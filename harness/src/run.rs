@@ -11,7 +11,7 @@ use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
 use segproof_core::action::{self, Cues};
-use segproof_core::coverage::{self, Coverage};
+use segproof_core::coverage;
 use segproof_core::expect::Expect;
 use segproof_core::judge::{self, Judgement, Terms};
 use segproof_core::report::{NOT_REACHED, TrialReport, Verdict};
@@ -38,24 +38,15 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     std::fs::create_dir_all(&folder)?;
     let scenario = read_scenario(&trial.scenario_file)?;
     let player = Player::read(&trial.player_dir)?;
-    let mut report = blank(trial, &scenario, &folder, plan);
-
-    if let Some(why) = skip_reason(plan, &scenario, &player) {
-        report.verdict = Verdict::Skipped;
-        report.reason = Some(why);
-    } else {
-        let outcome = perform(plan, trial, &scenario, &player).await?;
-        report.browser_version = outcome.browser_version;
-        report.verdict = outcome.judgement.verdict;
-        report.violations = outcome.judgement.violations;
-        report.reason = outcome.judgement.reason;
-        report.stream_ms = outcome.stream_ms;
-        report.coverage = outcome.coverage;
-        report.own_fault = outcome.own_fault;
-        question(&mut report);
-    }
+    let mut report = match skip_reason(plan, &scenario, &player) {
+        Some(why) => {
+            let report = blank(plan, trial, &scenario);
+            TrialReport { verdict: Verdict::Skipped, reason: Some(why), ..report }
+        }
+        None => perform(plan, trial, &scenario, &player).await?,
+    };
     report.wall_ms = began.elapsed().as_millis() as u64;
-    std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(&report)?)?;
+    write_verdict(&folder, &report)?;
     Ok(report)
 }
 
@@ -107,20 +98,12 @@ pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-struct Performed {
-    browser_version: String,
-    judgement: Judgement,
-    stream_ms: u64,
-    coverage: Coverage,
-    own_fault: Option<String>,
-}
-
 async fn perform(
     plan: &RunPlan,
     trial: &TrialPlan,
     scenario: &Scenario,
     player: &Player,
-) -> anyhow::Result<Performed> {
+) -> anyhow::Result<TrialReport> {
     let folder = trial.dir(&plan.out);
     let Scene { stage, mut messages, expect, limit_ms, url, _live } =
         Scene::open(plan, trial, scenario, player, Listen::default()).await?;
@@ -157,34 +140,80 @@ async fn perform(
     }
 
     let trace = record.finish(&stage);
-    let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
-    let judgement = judge::judge(&trace, &expect, terms);
+    let report = conclude(plan, trial, scenario, player, &expect, &stage, &trace)
+        .map(|report| TrialReport { browser_version, ..report });
     if let Some(session) = session {
-        let is_plain = matches!(judgement.verdict, Verdict::Pass | Verdict::Known);
-        let picture = if is_plain { None } else { session.screenshot().await.ok() };
         // Before anything that can fail: a session that is dropped blocks.
+        let picture = match &report {
+            Ok(report) if !is_plain(report) => {
+                let picture = session.screenshot().await.ok();
+                held_open(plan, report, &mut messages).await;
+                picture
+            }
+            _ => None,
+        };
         session.quit().await;
         if let Some(picture) = picture {
             std::fs::write(folder.join("page.png"), picture)?;
         }
     }
-    write_evidence(&folder, &trace, &stage)?;
-    let stream_ms = verified_ms(&judgement, &trace, &expect);
-    let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
-    let coverage = coverage::coverage(scenario, &fired, &trace, &expect);
-    let undeclared = selfcheck::undeclared(&trace, &scenario.illegal);
-    let own_fault = undeclared
-        .first()
-        .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"));
-    Ok(Performed { browser_version, judgement, stream_ms, coverage, own_fault })
+    report
 }
 
-/// Stream milliseconds that count as verified.
-fn verified_ms(judgement: &Judgement, trace: &Trace, expect: &Expect) -> u64 {
-    match judgement.verdict {
+/// Judges what was recorded, and writes down the evidence.
+fn conclude(
+    plan: &RunPlan,
+    trial: &TrialPlan,
+    scenario: &Scenario,
+    player: &Player,
+    expect: &Expect,
+    stage: &Stage,
+    trace: &Trace,
+) -> anyhow::Result<TrialReport> {
+    let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
+    let Judgement { verdict, violations, reason } = judge::judge(trace, expect, terms);
+    write_evidence(&trial.dir(&plan.out), trace, stage)?;
+    let mut report = TrialReport { verdict, violations, reason, ..blank(plan, trial, scenario) };
+    report.stream_ms = match verdict {
         Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(trace, expect),
         _ => 0,
+    };
+    let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
+    report.coverage = coverage::coverage(scenario, &fired, trace, expect);
+    let undeclared = selfcheck::undeclared(trace, &scenario.illegal);
+    report.own_fault = undeclared
+        .first()
+        .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"));
+    question(&mut report);
+    Ok(report)
+}
+
+/// Whether there is nothing to look into.
+fn is_plain(report: &TrialReport) -> bool {
+    matches!(report.verdict, Verdict::Pass | Verdict::Known)
+}
+
+/// Where the plan wants it, leaves the browser as it is until somebody has looked at it.
+async fn held_open(plan: &RunPlan, report: &TrialReport, messages: &mut UnboundedReceiver<PageMessage>) {
+    let Some(url) = &plan.hold else { return };
+    let folder = plan.out.join(&report.dir);
+    let asked = async {
+        // The run may be ended meanwhile, and this trial's process with it: the verdict stands already.
+        write_verdict(&folder, report)?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        client.post(url).json(report).send().await?.error_for_status()?;
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        // A runner that is gone wants nothing held.
+        _ = asked => {}
+        // What the page says now is for nobody, but must not pile up.
+        () = async { while messages.recv().await.is_some() {} } => {}
     }
+}
+
+fn write_verdict(folder: &Path, report: &TrialReport) -> anyhow::Result<()> {
+    Ok(std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(report)?)?)
 }
 
 /// How long a trial is watched.
@@ -289,7 +318,8 @@ fn write_evidence(folder: &Path, trace: &Trace, stage: &Stage) -> anyhow::Result
     Ok(())
 }
 
-fn blank(trial: &TrialPlan, scenario: &Scenario, folder: &Path, plan: &RunPlan) -> TrialReport {
+fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport {
+    let folder = trial.dir(&plan.out);
     TrialReport {
         player: trial.player.clone(),
         browser: trial.browser.clone(),
@@ -301,7 +331,7 @@ fn blank(trial: &TrialPlan, scenario: &Scenario, folder: &Path, plan: &RunPlan) 
         stream_ms: 0,
         wall_ms: 0,
         speed: trial.speed,
-        dir: folder.strip_prefix(&plan.out).unwrap_or(folder).display().to_string(),
+        dir: folder.strip_prefix(&plan.out).unwrap_or(&folder).display().to_string(),
         repro: trial.repro.clone(),
         summary: scenario.summary.clone(),
         coverage: Default::default(),

@@ -7,14 +7,16 @@ mod collect;
 mod nextest;
 mod progress;
 pub mod select;
+mod viewer;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport};
 use segproof_harness::engine::{self, Engine, Window};
@@ -71,6 +73,9 @@ pub struct Options {
     /// Show the browsers' windows
     #[arg(long)]
     pub headed: bool,
+    /// Stop with the window open where a trial is no plain pass, until Enter; one trial at a time
+    #[arg(long, conflicts_with = "jobs")]
+    pub keep_open: bool,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
@@ -92,6 +97,7 @@ impl Default for Options {
             webdriver: None,
             partition: None,
             headed: false,
+            keep_open: false,
             yes: false,
         }
     }
@@ -129,6 +135,10 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
 pub fn run(options: Options) -> anyhow::Result<Report> {
+    ensure!(
+        !options.keep_open || std::io::stdin().is_terminal(),
+        "--keep-open waits for Enter: start it in a terminal"
+    );
     let engines = engines(&options.browsers)?;
     let selection = select(&options)?;
     selection.complain()?;
@@ -160,18 +170,24 @@ async fn run_selected(
 ) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = options.jobs.map_or_else(|| default_jobs(cores), usize::from);
+    let jobs = match options.keep_open {
+        true => 1,
+        false => options.jobs.map_or_else(|| default_jobs(cores), usize::from),
+    };
+    let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
         sessions: jobs,
-        window: if options.headed { Window::Headed } else { Window::Headless },
+        window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
+        viewer: options.keep_open.then_some(hold),
         logs: out.join("drivers"),
         state: state_folder(),
     };
     let front = Front::open(settings, verdicts).await?;
     let stop = Stop::listen(front.killer())?;
     let progress = Progress::start(selection.trials.len() * usize::from(options.repeat), finished);
+    viewer::start(held, out.to_owned(), progress.clone());
 
     let mut trials: Vec<TrialReport> = Vec::new();
     for round in 1..=options.repeat {
@@ -211,6 +227,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
         signals: front.signals.clone(),
+        hold: front.hold.clone(),
         out,
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),

@@ -29,7 +29,7 @@ use segproof_harness::plan::{Processes, Signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 
 use ledger::Ledger;
 pub use ledger::sweep;
@@ -43,10 +43,19 @@ pub struct Settings {
     pub window: Window,
     /// A WebDriver to use in place of our own drivers.
     pub remote: Option<String>,
+    /// Who looks at trials that are no plain pass, before their browsers are closed.
+    pub viewer: Option<mpsc::UnboundedSender<Held>>,
     /// Folder of the drivers' logs.
     pub logs: PathBuf,
     /// Folder of the ledgers.
     pub state: PathBuf,
+}
+
+/// A trial that is judged and whose browser is still open, until the answer.
+#[derive(Debug)]
+pub struct Held {
+    pub report: TrialReport,
+    pub looked_at: oneshot::Sender<()>,
 }
 
 /// A front that listens until it is closed. Dropping it kills what it started.
@@ -58,6 +67,8 @@ pub struct Front {
     pub notify: String,
     /// Where trials POST what shall become of their browser's processes; `None` with a remote end.
     pub signals: Option<String>,
+    /// Where trials POST their reports to have their browsers looked at; `None` if nobody does.
+    pub hold: Option<String>,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -112,11 +123,12 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let signals = shared.settings.remote.is_none().then(|| format!("{url}{SIGNAL_PATH}"));
+        let hold = shared.settings.viewer.is_some().then(|| format!("{url}{HOLD_PATH}"));
         let routes = routes(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _never_ends = axum::serve(listener, routes).await;
         });
-        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, signals, shared, server })
+        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, signals, hold, shared, server })
     }
 
     /// A function that kills at once everything the front started.
@@ -228,6 +240,7 @@ fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(VERDICT_PATH, post(take_verdict))
         .route(SIGNAL_PATH, post(pass_signal))
+        .route(HOLD_PATH, post(hold))
         .route("/status", get(status))
         .route("/session", post(new_session))
         .route("/session/{id}", any(command))
@@ -255,6 +268,17 @@ async fn pass_signal(
     };
     shared.find(&session)?.signal(signal)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Answers when somebody has looked at the browser.
+async fn hold(State(shared): State<Arc<Shared>>, Json(report): Json<TrialReport>) -> StatusCode {
+    let (looked_at, looking) = oneshot::channel();
+    if let Some(viewer) = &shared.settings.viewer {
+        // When the viewer is gone, so is the other end, and nobody is waited for.
+        let _gone = viewer.send(Held { report, looked_at });
+        let _gone = looking.await;
+    }
+    StatusCode::NO_CONTENT
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -336,6 +360,9 @@ async fn forward(shared: &Shared, session: &Session, request: Request) -> Result
 
 /// Where signals for a browser's processes are posted.
 const SIGNAL_PATH: &str = "/segproof/signal";
+
+/// Where trials wait for somebody to look.
+const HOLD_PATH: &str = "/segproof/hold";
 
 /// Where reports are posted.
 const VERDICT_PATH: &str = "/segproof/verdict";

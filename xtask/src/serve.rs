@@ -77,6 +77,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         webdriver: String::new(),
         notify: None,
         signals: None,
+        hold: None,
         out,
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),

@@ -33,6 +33,7 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
             sessions: 1,
             window: Window::Headless,
             remote: None,
+            viewer: None,
             logs: paths::target().join("warp"),
             state: conformance::state_folder(),
         };

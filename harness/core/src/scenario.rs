@@ -249,6 +249,7 @@ mod tests {
             ("[[fault]]\non = \"init\"\n", "does nothing"),
             ("[[fault]]\non = \"init\"\nstale = true\n", "goes with `on = \"playlist\"`"),
             ("[[fault]]\non = \"segment 7\"\nstatus = 404\n", "never published"),
+            ("[[fault]]\non = \"segment 105\"\nsame_as = \"segment 7\"\n", "never published"),
             ("[[fault]]\non = \"playlist\"\nendlist = true\n", "wants `from"),
             ("[[fault]]\non = \"playlist\"\nnth = \"1\"\nstale = true\n", "nothing older"),
             ("[[fault]]\non = \"init\"\nstatus = 99\n", "no final HTTP status"),

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use segproof_core::action::{self, Cues};
-use segproof_core::judge::{self, Terms};
 use segproof_core::report::TrialReport;
 
 use super::conduct::{Conductor, Signals};
 use super::record::Record;
 use super::scene::Scene;
-use super::{Limits, blank, read_scenario, skip_reason, verified_ms, watch, write_evidence};
-use crate::plan::{RunPlan, TrialPlan, VERDICT_FILE};
+use super::{Limits, conclude, read_scenario, skip_reason, watch, write_verdict};
+use crate::plan::{RunPlan, TrialPlan};
 use crate::player::Player;
 use crate::serve::Listen;
 
@@ -74,16 +73,9 @@ pub async fn serve_trial(
     conductor.finish(end == Some(true)).await.into_iter().for_each(|why| record.lose(why));
 
     let trace = record.finish(&stage);
-    let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
-    let judgement = judge::judge(&trace, &expect, terms);
-    write_evidence(&folder, &trace, &stage)?;
-    let mut report = blank(trial, &scenario, &folder, plan);
-    report.stream_ms = verified_ms(&judgement, &trace, &expect);
-    report.verdict = judgement.verdict;
-    report.violations = judgement.violations;
-    report.reason = judgement.reason;
+    let mut report = conclude(plan, trial, &scenario, &player, &expect, &stage, &trace)?;
     report.wall_ms = began.elapsed().as_millis() as u64;
-    std::fs::write(folder.join(VERDICT_FILE), serde_json::to_vec_pretty(&report)?)?;
+    write_verdict(&folder, &report)?;
     tell(News::Judged(&report));
 
     if end.is_some() {

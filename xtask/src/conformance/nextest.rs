@@ -62,7 +62,7 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
     let junit = file(".nextest.xml");
     let setting =
         toml::Table::from_iter([("path".to_owned(), toml::Value::from(junit.display().to_string()))]);
-    let text = format!("[profile.conformance.junit]\n{setting}{}", longest_first(plan));
+    let text = format!("[profile.conformance.junit]\n{setting}{}{}", patience(plan), longest_first(plan));
     report::write_file(&file(".nextest.toml"), text.as_bytes())?;
     let log = File::create(file(".nextest.log"))?;
 
@@ -113,6 +113,14 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
         );
     }
     Ok(outputs(&junit))
+}
+
+/// A trial that somebody looks at takes as long as that takes.
+fn patience(plan: &RunPlan) -> &'static str {
+    if plan.hold.is_none() {
+        return "";
+    }
+    "\n[[profile.conformance.overrides]]\nfilter = \"all()\"\nslow-timeout = { period = \"24h\" }\n"
 }
 
 /// A trial that may not run at full speed takes longest: begun last, it would keep the run waiting.

@@ -65,6 +65,11 @@ impl Progress {
         if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
     }
 
+    /// Prints what is for a person, above the bar.
+    pub fn print(&self, text: &str) {
+        self.bar.suspend(|| println!("{text}"));
+    }
+
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

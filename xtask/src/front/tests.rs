@@ -29,6 +29,7 @@ async fn front(remote: &str) -> (Front, reqwest::Client, mpsc::UnboundedReceiver
         sessions: 1,
         window: Window::Headless,
         remote: Some(remote.to_owned()),
+        viewer: None,
         logs: folder.path().join("logs"),
         state: folder.path().join("state"),
     };

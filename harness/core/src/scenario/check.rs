@@ -215,6 +215,14 @@ fn check_playlist_fault(scenario: &Scenario, fault: &Fault) -> Result<(), String
     {
         return Err("`same_as` names one segment: \"segment 104\"".into());
     }
+    if let Some(slate) = fault.same_as
+        && slate.first_segment().is_some_and(|msn| msn < scenario.stream.media_sequence)
+    {
+        return Err(format!(
+            "`{slate}` is never published: the stream begins at segment {}",
+            scenario.stream.media_sequence
+        ));
+    }
     let of_playlist = [
         (fault.stale, "stale"),
         (fault.behind.is_some(), "behind"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::schema::schema;
 
 /// A table of the scenario file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Keys before the first table.
     Top,
@@ -240,7 +240,7 @@ fn anchor(name: &str) -> String {
 }
 
 /// A value as TOML, on one line.
-fn toml(value: &Value) -> String {
+pub fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         Value::Object(pairs) => {

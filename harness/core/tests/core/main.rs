@@ -3,6 +3,7 @@
 mod media;
 mod session;
 
+mod generated;
 mod ideal;
 mod judge;
 mod origin;

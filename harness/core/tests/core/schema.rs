@@ -68,61 +68,26 @@ fn the_schema_knows_wrong_keys_and_wrong_notations() {
 
 /// A scenario in which the key has this value: with the keys that it goes with.
 fn scenario_with(key: &Key, value: &Value) -> String {
-    let mut lines = vec![key.line(value)];
-    let mut more = String::new();
-    let mut with = |line: &str| {
-        let name = line.split(" = ").next().unwrap();
-        if name != key.name {
-            lines.push(line.to_string());
+    scenario_with_line(key, &key.line(value))
+}
+
+/// A scenario in which the key is set by this line.
+pub fn scenario_with_line(key: &Key, line: &str) -> String {
+    let value = line.split_once(" = ").map_or("", |(_, value)| value);
+    let mut lines = vec![line.to_string()];
+    let others = companions(key).iter().filter(|line| !line.starts_with(&format!("{} = ", key.name)));
+    lines.extend(others.map(|line| line.to_string()));
+    let more = match (key.table.as_str(), key.name.as_str()) {
+        ("fault", "variant") => {
+            (1..=7).map(|n| format!("[[variant]]\nfixture = \"bars\"\nbandwidth = {n}\n")).collect()
         }
-    };
-    match (key.table.as_str(), key.name.as_str()) {
-        ("stream", "first") => with("window = 5000"),
-        ("stream", "multivariant") | ("playlist", "byterange") => {}
-        ("playlist", "expires") => with("uris = \"signed\""),
-        ("restart", _) => with("at = \"segment 105\""),
-        ("variant", _) => ["fixture = \"bars\"", "bandwidth = 1"].into_iter().for_each(with),
-        ("fault", name) => {
-            let lines: &[&str] = match name {
-                "stale" | "behind" | "empty" | "target_duration" | "text" | "file" => {
-                    &["on = \"playlist\"", "nth = \"2..\""]
-                }
-                "endlist" | "jump" | "pause" => &["on = \"playlist\"", "from = \"segment 112\""],
-                "gap" | "drop" | "repeat" | "swap" | "same_as" | "discontinuity" | "extinf" => {
-                    &["on = \"segment 105\""]
-                }
-                "content_length" => &["on = \"init\"", "truncate = \"50%\""],
-                "before" => &["on = \"init\"", "nth = \"1\"", "reset = \"0\""],
-                "refuse" => &["on = \"*\""],
-                "on" | "nth" | "from" | "until" | "for" | "never" | "variant" => {
-                    &["on = \"segment 105\"", "status = 404"]
-                }
-                _ => &["on = \"segment 105\""],
-            };
-            if name == "variant" {
-                more =
-                    (1..=7).map(|n| format!("[[variant]]\nfixture = \"bars\"\nbandwidth = {n}\n")).collect();
-            }
-            lines.iter().copied().for_each(&mut with);
-        }
-        ("action", name) => {
-            let deed = match name {
-                "to" => "page = \"seek\"",
-                "by" => "page = \"clock\"",
-                "bytes" => "page = \"quota\"",
-                _ => "page = \"pause\"",
-            };
-            ["at = \"segment 104\"", deed].into_iter().for_each(&mut with);
-        }
-        ("page", "autoplay") => more = "[[action]]\nat = \"2s\"\npage = \"play\"\n".into(),
-        ("expect", "recover") => {
-            more = "[[fault]]\non = \"segment 105\"\nfor = \"3s\"\nstatus = 404\n".into();
-        }
+        ("page", "autoplay") => "[[action]]\nat = \"2s\"\npage = \"play\"\n".into(),
+        ("expect", "recover") => "[[fault]]\non = \"segment 105\"\nfor = \"3s\"\nstatus = 404\n".into(),
         ("expect", "outcome") => {
-            more = "[[fault]]\non = \"playlist\"\nfrom = \"segment 112\"\nendlist = true\n".into()
+            "[[fault]]\non = \"playlist\"\nfrom = \"segment 112\"\nendlist = true\n".into()
         }
-        _ => {}
-    }
+        _ => String::new(),
+    };
     let mut head = String::new();
     for line in ["summary = \"x\"", "until = \"segment 112\"", "limit = \"60s\""] {
         if key.place != Place::Top || !line.starts_with(&format!("{} = ", key.name)) {
@@ -135,11 +100,37 @@ fn scenario_with(key: &Key, value: &Value) -> String {
         Place::Many => format!("[[{}]]\n", key.table),
     };
     // The first media sequence number moves every segment.
-    let head = match (key.name.as_str(), value.as_u64()) {
-        ("media_sequence", Some(first)) => head.replace("112", &(u128::from(first) + 12).to_string()),
+    let head = match (key.name.as_str(), value.parse::<u64>()) {
+        ("media_sequence", Ok(first)) => head.replace("112", &(u128::from(first) + 12).to_string()),
         _ => head,
     };
     format!("{head}{table}{}\n{more}", lines.join("\n"))
+}
+
+/// Lines of the same table without which a key means nothing.
+pub fn companions(key: &Key) -> &'static [&'static str] {
+    match (key.table.as_str(), key.name.as_str()) {
+        ("stream", "first") => &["window = 5000"],
+        ("playlist", "expires") => &["uris = \"signed\""],
+        ("restart", _) => &["at = \"segment 105\""],
+        ("variant", _) => &["fixture = \"bars\"", "bandwidth = 1"],
+        ("fault", "stale" | "behind" | "empty" | "target_duration" | "text" | "file") => {
+            &["on = \"playlist\"", "nth = \"2..\""]
+        }
+        ("fault", "endlist" | "jump" | "pause") => &["on = \"playlist\"", "from = \"segment 112\""],
+        ("fault", "content_length") => &["on = \"init\"", "truncate = \"50%\""],
+        ("fault", "before") => &["on = \"init\"", "nth = \"1\"", "reset = \"0\""],
+        ("fault", "refuse") => &["on = \"*\""],
+        ("fault", "on" | "nth" | "from" | "until" | "for" | "never" | "variant") => {
+            &["on = \"segment 105\"", "status = 404"]
+        }
+        ("fault", _) => &["on = \"segment 105\""],
+        ("action", "to") => &["at = \"segment 104\"", "page = \"seek\""],
+        ("action", "by") => &["at = \"segment 104\"", "page = \"clock\""],
+        ("action", "bytes") => &["at = \"segment 104\"", "page = \"quota\""],
+        ("action", _) => &["at = \"segment 104\"", "page = \"pause\""],
+        _ => &[],
+    }
 }
 
 #[test]
