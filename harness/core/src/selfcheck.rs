@@ -160,7 +160,7 @@ fn timestamps(trace: &Trace) -> Vec<Finding> {
         if listings.len() != playlist.segments.len() {
             continue;
         }
-        for (pair, segment) in listings.windows(2).zip(&playlist.segments[1..]) {
+        for (pair, segment) in listings.windows(2).zip(playlist.segments.iter().skip(1)) {
             let (Some((_, end_s)), Some((start_s, _))) = (times(&pair[0]), times(&pair[1])) else { continue };
             let jumps =
                 (start_s - end_s).abs() > JUMP_S && !segment.discontinuity && !pair[0].gap && !pair[1].gap;

@@ -153,3 +153,10 @@ fn a_query_does_not_hide_a_bad_answer() {
     let (stream, _) = check(|s| s.refused(9000.0, "/live/live106.m4s?session=7", 404));
     assert_eq!(stream, Stream::ServerError);
 }
+
+#[test]
+fn a_list_of_nothing_is_a_playlist() {
+    let empty = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n";
+    let (stream, complaints) = check(|s| answer(s, 0.0, listing(empty.into())));
+    assert_eq!((stream, complaints), (Stream::Legal, vec![]));
+}
