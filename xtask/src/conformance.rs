@@ -109,7 +109,7 @@ pub fn default_jobs(cores: usize) -> usize {
 }
 
 /// Trials per two cores: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive,
-/// and each of those costs a run of its own. With four on two cores a quarter of a full run came late.
+/// and each of those costs a run of its own. With four on two cores, beside other work, a quarter came late.
 const JOBS_PER_TWO_CORES: usize = 3;
 
 /// Runs the command and gives its exit code.
