@@ -41,6 +41,9 @@ pub struct Engine {
     pub profile_arg: &'static str,
     /// How long New Session may take on a loaded machine.
     pub session_timeout: Duration,
+    /// What makes a used session forget, once its pages are closed: commands below the session's URL, and their
+    /// JSON bodies. `None`: a session serves one trial.
+    pub forget: Option<&'static [(&'static str, &'static str)]>,
 }
 
 /// All engines, the default first.
@@ -91,6 +94,14 @@ pub const ENGINES: &[Engine] = &[Engine {
     root_args: &["--no-sandbox"],
     profile_arg: "--user-data-dir=",
     session_timeout: Duration::from_secs(30),
+    forget: Some(&[
+        ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCache", "params": {}}"#),
+        ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCookies", "params": {}}"#),
+        (
+            "goog/cdp/execute",
+            r#"{"cmd": "Storage.clearDataForOrigin", "params": {"origin": "*", "storageTypes": "all"}}"#,
+        ),
+    ]),
 }];
 
 /// The capability by which a trial tells the front who asks; the front removes it.
@@ -242,6 +253,9 @@ mod tests {
             assert_eq!(row.announced_port(&format!("{}4711.", row.driver_announces)), Some(4711));
             assert_eq!(row.announced_port("Starting on port 0"), None, "{}", row.name);
             assert_eq!(engine(row.name).map(|found| found.name), Some(row.name));
+            for (_, body) in row.forget.unwrap_or_default() {
+                serde_json::from_str::<Value>(body).expect("the body of a command is JSON");
+            }
         }
     }
 

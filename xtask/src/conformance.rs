@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use segproof_core::report::{Report, TrialReport};
+use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::engine::{self, Engine, Window};
 use segproof_harness::plan::{RunPlan, TrialPlan};
 use tokio::sync::mpsc;
@@ -126,7 +126,9 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let is_whole = options.is_whole();
     let report = run(options)?;
     report::print(&report, &out);
-    let uncovered = if is_whole { report::uncovered(&report) } else { Vec::new() };
+    // What an inconclusive trial would have covered is not known.
+    let is_complete = is_whole && !report.trials.iter().any(|trial| trial.verdict == Verdict::Inconclusive);
+    let uncovered = if is_complete { report::uncovered(&report) } else { Vec::new() };
     for what in &uncovered {
         eprintln!("the suite does not cover {what}");
     }
@@ -219,8 +221,7 @@ pub fn state_folder() -> PathBuf {
 
 /// Stream time counts where something was verified.
 fn counts(trial: &TrialReport) -> bool {
-    use segproof_core::report::Verdict::{Fail, Known, Pass};
-    matches!(trial.verdict, Pass | Fail | Known)
+    matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
 }
 
 fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -> RunPlan {

@@ -171,7 +171,7 @@ fn find(need: Need) -> Finding {
             (None, _) => Finding::Missing("not in PATH".to_owned()),
         },
         Need::Engine(name) => find_engine(name),
-        Need::Nextest => match first_line(Path::new(&paths::cargo()), &["nextest", "--version"]) {
+        Need::Nextest => match first_line(Path::new(&paths::cargo_program()), &["nextest", "--version"]) {
             Some(line) => Finding::Here(line),
             None => Finding::Missing("`cargo nextest --version` does not answer".to_owned()),
         },

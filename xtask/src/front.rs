@@ -1,8 +1,8 @@
 //! The WebDriver front: the one door by which trials reach browsers.
 //!
-//! It speaks W3C WebDriver on a port of 127.0.0.1. New Session starts a driver (or asks the remote end that
-//! `--webdriver` names), Delete Session takes it back with its whole process group and its profile, and
-//! every other command is handed on unread. A trial learns the front's URL and nothing about drivers. On the
+//! It speaks W3C WebDriver on a port of 127.0.0.1. New Session lends a browser that has served before, or starts a
+//! driver (or asks the remote end that `--webdriver` names); Delete Session takes it back, to be lent again or ended
+//! with its whole process group and its profile; every other command is handed on unread. A trial learns the front's URL and nothing about drivers. On the
 //! same listener, apart from WebDriver, trials post their finished report for the progress display, and ask for
 //! their browser's processes to be stopped and continued.
 
@@ -24,16 +24,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use segproof_core::report::TrialReport;
-use segproof_harness::engine::Window;
+use segproof_harness::engine::{Engine, Window};
 use segproof_harness::plan::{Processes, Signal};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 
 use ledger::Ledger;
 pub use ledger::sweep;
-use session::{Session, WireError};
+use session::{Browser, Session, WireError};
 
 /// How the front shall be.
 #[derive(Debug)]
@@ -82,11 +82,13 @@ struct Shared {
     ledger: Mutex<Ledger>,
     temporary: TempDir,
     sessions: Mutex<HashMap<String, Slot>>,
+    /// Browsers that wait to be lent again: with those that are lent, never more than there are slots.
+    idle: Mutex<Vec<Arc<Browser>>>,
     opened: AtomicUsize,
     /// Becomes true when no session may be opened any more.
     closing: watch::Sender<bool>,
-    /// Held for reading by each New Session on its way.
-    openings: RwLock<()>,
+    /// Held for reading while a session is being opened or taken back.
+    under_way: RwLock<()>,
     verdicts: mpsc::UnboundedSender<TrialReport>,
 }
 
@@ -115,9 +117,10 @@ impl Front {
             ledger: Mutex::new(ledger),
             temporary,
             sessions: Mutex::default(),
+            idle: Mutex::default(),
             opened: AtomicUsize::new(0),
             closing: watch::Sender::new(false),
-            openings: RwLock::default(),
+            under_way: RwLock::default(),
             verdicts,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -148,15 +151,19 @@ impl Front {
         self.server.abort();
         // No session can be opened from here on, and those that are being opened are given up.
         self.shared.closing.send_replace(true);
-        let _all_given_up = self.shared.openings.write().await;
+        let _all_given_up = self.shared.under_way.write().await;
         let open: Vec<String> = self.shared.lock_sessions().keys().cloned().collect();
-        let closing = open.into_iter().map(|id| {
+        let idle = std::mem::take(&mut *self.shared.lock_idle());
+        let mut closing = tokio::task::JoinSet::new();
+        for id in open {
             let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move { shared.end_session(&id, "the run is over", Manner::Polite).await })
-        });
-        for closed in closing.collect::<Vec<_>>() {
-            let _panicked = closed.await;
+            closing.spawn(async move { shared.end_session(&id, "the run is over", Manner::Polite).await });
         }
+        for browser in idle {
+            let shared = Arc::clone(&self.shared);
+            closing.spawn(async move { browser.end(&shared, Manner::Polite).await });
+        }
+        while closing.join_next().await.is_some() {}
     }
 }
 
@@ -185,6 +192,10 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Browser>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn kill_everything(&self) {
         self.lock_ledger().clear();
     }
@@ -208,24 +219,69 @@ impl Shared {
         matches!(self.lock_sessions().get(id), Some(Slot::Ended(_)))
     }
 
-    /// Takes a session out of the table, once, and ends what it holds.
-    async fn end_session(&self, id: &str, why: &str, manner: Manner) {
-        let slot = self.lock_sessions().insert(id.to_owned(), Slot::Ended(why.to_owned()));
-        match slot {
-            Some(Slot::Open(session)) => session.end(self, manner).await,
-            Some(ended) => drop(self.lock_sessions().insert(id.to_owned(), ended)),
-            None => {}
+    /// Takes a session out of the table, once.
+    fn take_session(&self, id: &str, why: &str) -> Option<Arc<Session>> {
+        let mut sessions = self.lock_sessions();
+        match sessions.insert(id.to_owned(), Slot::Ended(why.to_owned())) {
+            Some(Slot::Open(session)) => Some(session),
+            Some(ended) => {
+                sessions.insert(id.to_owned(), ended);
+                None
+            }
+            None => None,
         }
     }
 
-    /// The folder of a new session and the path of its driver's log.
-    fn session_paths(&self, trial: &str) -> std::io::Result<(PathBuf, PathBuf)> {
+    /// Takes a session out of the table, once, and ends what it holds.
+    async fn end_session(&self, id: &str, why: &str, manner: Manner) {
+        if let Some(session) = self.take_session(id, why) {
+            session.browser.end(self, manner).await;
+        }
+    }
+
+    /// An idle browser that was opened with these capabilities. If there is none, another idle one is ended, to make
+    /// room for a new one.
+    async fn take_idle(&self, engine: &Engine, asked: &Map<String, Value>) -> Option<Arc<Browser>> {
+        let (found, other) = {
+            let mut idle = self.lock_idle();
+            match idle.iter().position(|browser| browser.suits(engine, asked)) {
+                Some(place) => (Some(idle.remove(place)), None),
+                None => (None, idle.pop()),
+            }
+        };
+        if let Some(other) = other {
+            other.end(self, Manner::AtOnce).await;
+        }
+        found
+    }
+
+    /// Makes a browser that was given back ready to be lent again, or ends it.
+    async fn take_back(&self, session: Arc<Session>) {
+        let _on_its_way = self.under_way.read().await;
+        let browser = &session.browser;
+        let has_forgotten = browser.is_reusable()
+            && tokio::select! {
+                forgotten = tokio::time::timeout(FORGET_DEADLINE, browser.forget(self)) => matches!(forgotten, Ok(Ok(()))),
+                () = self.closed() => false,
+            };
+        if !has_forgotten {
+            return browser.end(self, Manner::AtOnce).await;
+        }
+        self.lock_idle().push(Arc::clone(browser));
+    }
+
+    /// The folder of a new browser.
+    fn session_folder(&self) -> std::io::Result<PathBuf> {
         let number = self.opened.fetch_add(1, Ordering::SeqCst);
         // All of one width, so that no folder's path begins with another's.
         let folder = self.temporary.path().join(format!("{number:06}"));
         std::fs::create_dir(&folder)?;
-        let log = free_path(&self.settings.logs, &crate::report::log_stem(trial));
-        Ok((folder, log))
+        Ok(folder)
+    }
+
+    /// Where a driver's output goes while it serves a trial.
+    fn log_path(&self, trial: &str) -> PathBuf {
+        free_path(&self.settings.logs, &crate::report::log_stem(trial))
     }
 }
 
@@ -266,7 +322,7 @@ async fn pass_signal(
         Processes::Stop => nix::sys::signal::Signal::SIGSTOP,
         Processes::Continue => nix::sys::signal::Signal::SIGCONT,
     };
-    shared.find(&session)?.signal(signal)?;
+    shared.find(&session)?.browser.signal(signal)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -302,41 +358,40 @@ async fn command(
     request: Request,
 ) -> Result<Response, WireError> {
     let id = parts.get("id").map(String::as_str).unwrap_or_default();
-    let session = shared.find(id);
     if request.method() == Method::DELETE && !parts.contains_key("rest") {
-        return delete_session(&shared, id, session, request).await;
+        return delete_session(&shared, id);
     }
-    forward(&shared, &*session?, request).await
+    forward(&shared, &shared.find(id)?.browser, id, request).await
 }
 
-/// Ends a session whatever its driver answers. One that has ended already is deleted with success: a client
-/// that sees its Delete Session fail may try again for minutes.
-async fn delete_session(
+/// Takes a session back; the trial need not wait until its browser has ended or is ready for the next one. One that
+/// has ended already is deleted with success: a client that sees its Delete Session fail may try again for minutes.
+fn delete_session(shared: &Arc<Shared>, id: &str) -> Result<Response, WireError> {
+    match shared.take_session(id, "the session was deleted") {
+        Some(session) => {
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move { shared.take_back(session).await });
+        }
+        None if shared.has_ended(id) => {}
+        None => return Err(WireError::no_such_session(id)),
+    }
+    Ok(Json(json!({"value": null})).into_response())
+}
+
+/// Hands a command on; `id` is what the trial knows its session by.
+async fn forward(
     shared: &Shared,
+    browser: &Browser,
     id: &str,
-    session: Result<Arc<Session>, WireError>,
     request: Request,
 ) -> Result<Response, WireError> {
-    let deleted = || Json(json!({"value": null})).into_response();
-    let session = match session {
-        Ok(session) => session,
-        Err(_) if shared.has_ended(id) => return Ok(deleted()),
-        Err(error) => return Err(error),
-    };
-    let answer = tokio::time::timeout(DELETE_DEADLINE, forward(shared, &session, request)).await;
-    shared.end_session(id, "the session was deleted", Manner::AtOnce).await;
-    match answer {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) | Err(_) => Ok(deleted()),
-    }
-}
-
-async fn forward(shared: &Shared, session: &Session, request: Request) -> Result<Response, WireError> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await;
     let body = body.map_err(|error| WireError::unknown(error.to_string()))?;
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut outgoing = shared.client.request(parts.method, format!("{}{path}", session.base)).body(body);
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let rest = path.strip_prefix(&format!("/session/{id}")).unwrap_or_default();
+    let url = format!("{}{rest}", browser.url);
+    let mut outgoing = shared.client.request(parts.method, url).body(body);
     if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
         outgoing = outgoing.header(header::CONTENT_TYPE, kind);
     }
@@ -350,7 +405,7 @@ async fn forward(shared: &Shared, session: &Session, request: Request) -> Result
             answer.bytes().await?,
         ))
     };
-    let (status, kind, body) = session.while_alive(exchange).await?;
+    let (status, kind, body) = browser.while_alive(exchange).await?;
     let mut response = (status, body).into_response();
     if let Some(kind) = kind {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -367,8 +422,8 @@ const HOLD_PATH: &str = "/segproof/hold";
 /// Where reports are posted.
 const VERDICT_PATH: &str = "/segproof/verdict";
 
-/// How long a driver may take to close its browser before both are killed.
-const DELETE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a browser may take to close its tabs and forget.
+const FORGET_DEADLINE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The workspace's root: the folder above this crate.
 pub fn root() -> PathBuf {
@@ -18,9 +19,23 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The cargo that runs this command.
-pub fn cargo() -> OsString {
+/// The program of the cargo that runs this command.
+pub fn cargo_program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// A cargo in the workspace's root that does not know it is run by another one. `cargo run` describes this package
+/// in variables that build scripts watch: with them, every second command would build half of the harness anew.
+pub fn cargo() -> Command {
+    let mut command = Command::new(cargo_program());
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(&key);
+        }
+    }
+    command.current_dir(root());
+    command
 }
 
 /// A path as a user would type it: relative to the current folder where it lies below it.

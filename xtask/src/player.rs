@@ -8,10 +8,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
+
+use crate::paths;
 
 /// What a visitor may have to download, brotli-compressed.
 const BROTLI_BYTES_MAX: usize = 8 * 1024;
@@ -53,7 +54,7 @@ pub fn build(root: &Path, target: &Path) -> anyhow::Result<Sizes> {
 }
 
 fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = paths::cargo()
         .current_dir(root)
         .args([
             "build",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use anyhow::Context;
 use clap::Args;
@@ -116,7 +116,7 @@ fn unit_tests() -> anyhow::Result<Tally> {
     }
     let arguments =
         ["nextest", "run", "--workspace", "--profile", "default", "--no-fail-fast", "--no-tests", "pass"];
-    let status = Command::new(paths::cargo()).args(arguments).current_dir(paths::root()).status()?;
+    let status = paths::cargo().args(arguments).status()?;
     if !status.success() && !junit.exists() {
         anyhow::bail!("the tests do not build ({status})");
     }
@@ -135,9 +135,8 @@ fn count(junit: &Path) -> anyhow::Result<Tally> {
 
 /// Doc tests are beyond nextest's reach; libtest's own result lines are counted.
 fn doc_tests() -> anyhow::Result<Tally> {
-    let output = Command::new(paths::cargo())
+    let output = paths::cargo()
         .args(["test", "--workspace", "--doc", "--no-fail-fast", "--color", "never"])
-        .current_dir(paths::root())
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -35,10 +35,9 @@ pub fn build(out: &Path) -> anyhow::Result<()> {
     let file = File::create(&log).with_context(|| log.display().to_string())?;
     let spinner = ProgressBar::new_spinner().with_message("building the trials");
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let status = Command::new(paths::cargo())
+    let status = paths::cargo()
         .args(arguments())
         .args(["--no-run", "--color", "never"])
-        .current_dir(paths::root())
         .env_remove(PLAN_ENV)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
@@ -76,23 +75,21 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
     // nextest never reads its input, but as long as it lives, and so do its trials, it holds the output
     // folder's lock: trials that outlive a run that was killed cannot write into the next one.
     let lock = lock.try_clone()?;
-    let spawned = CommandWrap::with_new(paths::cargo(), |command| {
-        command.args(arguments()).args(["--color", "never", "--no-fail-fast", "--retries", "0"]);
-        command.args(["--no-input-handler", "--no-tests", "fail", "--test-threads", &jobs.to_string()]);
-        command.arg("--tool-config-file").arg(tool);
-        // The user's own settings for nextest are for other tests.
-        for key in own_settings {
-            command.env_remove(key);
-        }
-        command.env(PLAN_ENV, file(".json")).current_dir(paths::root()).stdin(lock);
-        if let Ok(copy) = log.try_clone() {
-            command.stdout(copy);
-        }
-        command.stderr(log);
-    })
-    .wrap(ProcessGroup::leader())
-    .wrap(KillOnDrop)
-    .spawn();
+    let mut command = paths::cargo();
+    command.args(arguments()).args(["--color", "never", "--no-fail-fast", "--retries", "0"]);
+    command.args(["--no-input-handler", "--no-tests", "fail", "--test-threads", &jobs.to_string()]);
+    command.arg("--tool-config-file").arg(tool);
+    // The user's own settings for nextest are for other tests.
+    for key in own_settings {
+        command.env_remove(key);
+    }
+    command.env(PLAN_ENV, file(".json")).stdin(lock);
+    if let Ok(copy) = log.try_clone() {
+        command.stdout(copy);
+    }
+    command.stderr(log);
+    let mut command = CommandWrap::from(tokio::process::Command::from(command));
+    let spawned = command.wrap(ProcessGroup::leader()).wrap(KillOnDrop).spawn();
     let mut child = spawned.context("nextest does not start")?;
     let group = child.id().unwrap_or_default();
     stop.forward_to(group);

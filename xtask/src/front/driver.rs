@@ -23,6 +23,16 @@ pub struct Driver {
     pub ended: watch::Receiver<Option<String>>,
     tail: Tail,
     drained: watch::Receiver<bool>,
+    /// Weak: the log ends when the driver's output does.
+    log: mpsc::WeakSender<Entry>,
+}
+
+/// What the log's writer is told.
+#[derive(Debug)]
+enum Entry {
+    Line(String),
+    /// The lines from here on go to this file.
+    File(PathBuf),
 }
 
 /// A process that has been started and may not listen yet; its group must be noted before it is waited for.
@@ -33,6 +43,7 @@ pub struct Starting {
     tail: Tail,
     drained: watch::Receiver<bool>,
     ports: mpsc::Receiver<u16>,
+    log: mpsc::WeakSender<Entry>,
 }
 
 /// The last lines of the driver's output.
@@ -59,14 +70,16 @@ pub async fn start(
     let (announce, ports) = mpsc::channel(1);
     let (lines, written) = mpsc::channel(LOG_QUEUE);
     let (drain, drained) = watch::channel(false);
-    tokio::spawn(write_log(log.to_owned(), written, tail.clone(), drain));
+    let log_sender = lines.downgrade();
+    let _empty_queue = lines.try_send(Entry::File(log.to_owned()));
+    tokio::spawn(write_log(written, tail.clone(), drain));
     if let Some(stdout) = child.stdout().take() {
         tokio::spawn(read_lines(engine, stdout, lines.clone(), Some(announce)));
     }
     if let Some(stderr) = child.stderr().take() {
         tokio::spawn(read_lines(engine, stderr, lines, None));
     }
-    Ok(Starting { group, child, tail, drained, ports })
+    Ok(Starting { group, child, tail, drained, ports, log: log_sender })
 }
 
 impl Starting {
@@ -91,8 +104,8 @@ impl Starting {
                 return Err(format!("the driver did not listen within {seconds} s{}", self.tail.quoted()));
             }
         };
-        let Starting { group, tail, drained, .. } = self;
-        Ok(Driver { group, url: format!("http://127.0.0.1:{port}"), ended, tail, drained })
+        let Starting { group, tail, drained, log, .. } = self;
+        Ok(Driver { group, url: format!("http://127.0.0.1:{port}"), ended, tail, drained, log })
     }
 }
 
@@ -104,6 +117,18 @@ impl Driver {
         let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| how.clone()).unwrap_or_default();
         drained_soon(&self.drained).await;
         format!("the driver died ({how}){}", self.tail.quoted())
+    }
+
+    /// Sends what the driver says from now on to another file.
+    pub async fn log_to(&self, path: PathBuf) {
+        if let Some(log) = self.log.upgrade() {
+            let _nobody_writes = log.send(Entry::File(path)).await;
+        }
+    }
+
+    /// Whether its process is seen to have ended.
+    pub fn is_dead(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     /// The driver's last lines, ready to follow a sentence.
@@ -133,7 +158,7 @@ impl Tail {
 async fn read_lines(
     engine: &'static Engine,
     output: impl AsyncRead + Unpin,
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<Entry>,
     announce: Option<mpsc::Sender<u16>>,
 ) {
     let mut reader = BufReader::new(output);
@@ -145,21 +170,31 @@ async fn read_lines(
         if let (Some(announce), Some(port)) = (&announce, engine.announced_port(&line)) {
             let _known_already = announce.try_send(port);
         }
-        let _nobody_writes = lines.send(line).await;
+        let _nobody_writes = lines.send(Entry::Line(line)).await;
     }
 }
 
-async fn write_log(path: PathBuf, mut lines: mpsc::Receiver<String>, tail: Tail, drain: watch::Sender<bool>) {
+async fn write_log(mut entries: mpsc::Receiver<Entry>, tail: Tail, drain: watch::Sender<bool>) {
     // A log that cannot be written costs nothing but the log: the tail is kept either way.
-    let mut file = File::create(&path).await.ok();
-    while let Some(line) = lines.recv().await {
-        tail.push(&line);
-        if let Some(open) = &mut file
-            && open.write_all(format!("{line}\n").as_bytes()).await.is_err()
-        {
-            file = None;
+    let mut file: Option<File> = None;
+    while let Some(entry) = entries.recv().await {
+        match entry {
+            Entry::File(path) => {
+                if let Some(open) = &mut file {
+                    let _lost = open.flush().await;
+                }
+                file = File::create(&path).await.ok();
+            }
+            Entry::Line(line) => {
+                tail.push(&line);
+                if let Some(open) = &mut file
+                    && open.write_all(format!("{line}\n").as_bytes()).await.is_err()
+                {
+                    file = None;
+                }
+            }
         }
-        if lines.is_empty()
+        if entries.is_empty()
             && let Some(open) = &mut file
         {
             let _lost = open.flush().await;

@@ -1,8 +1,14 @@
-//! One session of the front: a slot, a driver, a folder, and the trial that asked for them.
+//! One session of the front: a slot, the trial that asked for it, and a browser that is lent to it.
+//!
+//! Starting a browser costs about as much processor time as playing fifteen stream seconds. So a browser that a
+//! trial has given back in good order is made to forget what it saw ([`Engine::forget`]) and is lent again, to a
+//! trial that asks for the same capabilities. A browser whose trial died, or whose processes were stopped and
+//! continued, is not.
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -17,15 +23,30 @@ use super::driver::{self, Driver};
 use super::{Manner, Shared, Slot, ledger};
 use crate::processes;
 
-/// An open session.
+/// A browser lent to a trial.
 #[derive(Debug)]
 pub struct Session {
-    /// Base URL of the WebDriver that serves it.
-    pub base: String,
+    pub browser: Arc<Browser>,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// A browser with its driver: a session of the driver, which may serve several trials one after the other.
+#[derive(Debug)]
+pub struct Browser {
+    /// The session's URL at the WebDriver that serves it.
+    pub url: String,
     /// Our own driver; none for a remote session.
     driver: Option<Driver>,
     folder: PathBuf,
-    _slot: OwnedSemaphorePermit,
+    engine: &'static Engine,
+    /// The capabilities it was opened with.
+    asked: Map<String, Value>,
+    /// The value of the driver's answer to New Session.
+    answer: Value,
+    /// How many trials it was lent to.
+    trials: AtomicUsize,
+    /// Something was done to it that no page could do.
+    is_spent: AtomicBool,
 }
 
 /// An error as W3C WebDriver words it.
@@ -43,38 +64,33 @@ pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> 
         _ => return Err(WireError::invalid("capabilities.alwaysMatch is missing")),
     };
     let (client, engine) = take_client(&mut always)?;
-    let _opening = shared.openings.read().await;
+    let _opening = shared.under_way.read().await;
     let slot = tokio::select! {
         slot = tokio::time::timeout(SLOT_DEADLINE, Arc::clone(&shared.slots).acquire_owned()) => slot,
         () = shared.closed() => return Err(WireError::over()),
     };
     let slot = slot.map_err(|_| WireError::not_created("no session became free".to_owned()))?;
     let slot = slot.map_err(|error| WireError::not_created(error.to_string()))?;
-    let (folder, log) = shared
-        .session_paths(&client.trial)
-        .map_err(|error| WireError::not_created(format!("no folder for the session: {error}")))?;
-
-    let driver = match &shared.settings.remote {
-        Some(_) => None,
-        None => Some(start_driver(&shared, engine, &folder, &log).await?),
-    };
-    let base = match (&driver, &shared.settings.remote) {
-        (Some(driver), _) => driver.url.clone(),
-        (None, Some(remote)) => remote.trim_end_matches('/').to_owned(),
-        (None, None) => unreachable!("a driver or a remote end"),
-    };
-    let session = Arc::new(Session { base, driver, folder, _slot: slot });
-    match session.create(&shared, engine, always).await {
-        Ok((id, value)) => {
-            shared.lock_sessions().insert(id.clone(), Slot::Open(Arc::clone(&session)));
-            tokio::spawn(watch(Arc::clone(&shared), id, session, client.pid));
-            Ok(value)
+    let log = shared.log_path(&client.trial);
+    let browser = match shared.take_idle(engine, &always).await {
+        Some(browser) => {
+            if let Some(driver) = &browser.driver {
+                driver.log_to(log).await;
+            }
+            browser
         }
-        Err(error) => {
-            session.end(&shared, Manner::AtOnce).await;
-            Err(error)
-        }
-    }
+        None => Arc::new(Browser::start(&shared, engine, always, log).await?),
+    };
+    let trials = browser.trials.fetch_add(1, Ordering::SeqCst);
+    // An id of the trial's own: a late command of an earlier trial must not reach this one.
+    let own = browser.answer["sessionId"].as_str().unwrap_or_default();
+    let id = if trials == 0 { own.to_owned() } else { format!("{own}-{trials}") };
+    let mut value = browser.answer.clone();
+    value["sessionId"] = json!(id);
+    let session = Arc::new(Session { browser: Arc::clone(&browser), _slot: slot });
+    shared.lock_sessions().insert(id.clone(), Slot::Open(session));
+    tokio::spawn(watch(Arc::clone(&shared), id, browser, client.pid));
+    Ok(value)
 }
 
 fn take_client(always: &mut Map<String, Value>) -> Result<(Client, &'static Engine), WireError> {
@@ -132,14 +148,53 @@ async fn start_driver_once(
 /// How often a driver is asked to pick another port.
 const PORT_TRIES_MAX: usize = 5;
 
-impl Session {
-    /// New Session at the driver.
-    async fn create(
-        &self,
+impl Browser {
+    /// Starts a driver, or takes the remote end, and opens a session there.
+    async fn start(
         shared: &Shared,
-        engine: &Engine,
-        mut always: Map<String, Value>,
-    ) -> Result<(String, Value), WireError> {
+        engine: &'static Engine,
+        asked: Map<String, Value>,
+        log: PathBuf,
+    ) -> Result<Browser, WireError> {
+        let folder = shared
+            .session_folder()
+            .map_err(|error| WireError::not_created(format!("no folder for the session: {error}")))?;
+        let driver = match &shared.settings.remote {
+            Some(_) => None,
+            None => Some(start_driver(shared, engine, &folder, &log).await?),
+        };
+        let base = match (&driver, &shared.settings.remote) {
+            (Some(driver), _) => driver.url.clone(),
+            (None, Some(remote)) => remote.trim_end_matches('/').to_owned(),
+            (None, None) => unreachable!("a driver or a remote end"),
+        };
+        let mut browser = Browser {
+            url: format!("{base}/session"),
+            driver,
+            folder,
+            engine,
+            asked,
+            answer: Value::Null,
+            trials: AtomicUsize::new(0),
+            is_spent: AtomicBool::new(false),
+        };
+        match browser.create(shared).await {
+            Ok((id, answer)) => {
+                browser.url = format!("{base}/session/{id}");
+                browser.answer = answer;
+                Ok(browser)
+            }
+            Err(error) => {
+                browser.end(shared, Manner::AtOnce).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// New Session at the driver.
+    async fn create(&self, shared: &Shared) -> Result<(String, Value), WireError> {
+        let mut always = self.asked.clone();
+        let engine = self.engine;
         let browser = engine.find_browser();
         let profile = self.folder.join("profile");
         let own = self.driver.is_some();
@@ -152,7 +207,7 @@ impl Session {
         engine.complete(&mut always, &machine);
         let body = json!({"capabilities": {"alwaysMatch": always, "firstMatch": [{}]}});
         let exchange = async {
-            let request = shared.client.post(format!("{}/session", self.base)).json(&body);
+            let request = shared.client.post(&self.url).json(&body);
             request.timeout(engine.session_timeout).send().await?.json::<Value>().await
         };
         let answer = tokio::select! {
@@ -167,6 +222,46 @@ impl Session {
                 Err(self.with_tail(why.lines().next().unwrap_or_default().to_owned()))
             }
         }
+    }
+
+    /// Whether it was opened like this, and lives.
+    pub fn suits(&self, engine: &Engine, asked: &Map<String, Value>) -> bool {
+        let is_dead = self.driver.as_ref().is_some_and(Driver::is_dead);
+        self.engine.name == engine.name && self.asked == *asked && !is_dead
+    }
+
+    /// Whether it may be lent again once it has forgotten.
+    pub fn is_reusable(&self) -> bool {
+        let is_worn = self.trials.load(Ordering::SeqCst) >= TRIALS_PER_BROWSER_MAX;
+        self.engine.forget.is_some() && !is_worn && !self.is_spent.load(Ordering::SeqCst)
+    }
+
+    /// Leaves one new tab open, and nothing of what other pages stored. An error means that it cannot be lent again.
+    pub async fn forget(&self, shared: &Shared) -> Result<(), WireError> {
+        let tab = self.ask(shared, "window/new", json!({"type": "tab"})).await?;
+        let tab = tab["handle"].clone();
+        let url = format!("{}/window/handles", self.url);
+        let handles = self.exchange(shared.client.get(url)).await?;
+        for handle in handles.as_array().into_iter().flatten().filter(|handle| **handle != tab) {
+            self.ask(shared, "window", json!({"handle": handle})).await?;
+            self.exchange(shared.client.delete(format!("{}/window", self.url))).await?;
+        }
+        self.ask(shared, "window", json!({"handle": tab})).await?;
+        for (path, body) in self.engine.forget.unwrap_or_default() {
+            let body = serde_json::from_str(body).map_err(|error| WireError::unknown(error.to_string()))?;
+            self.ask(shared, path, body).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, shared: &Shared, path: &str, body: Value) -> Result<Value, WireError> {
+        self.exchange(shared.client.post(format!("{}/{path}", self.url)).json(&body)).await
+    }
+
+    /// One command, and the value of its answer.
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Value, WireError> {
+        let answer = async { request.send().await?.error_for_status()?.json::<Value>().await };
+        Ok(self.while_alive(answer).await?["value"].clone())
     }
 
     fn with_tail(&self, message: String) -> WireError {
@@ -199,6 +294,7 @@ impl Session {
         let driver = self.driver.as_ref().ok_or_else(|| {
             WireError::unknown("the session's processes belong to the remote end".to_owned())
         })?;
+        self.is_spent.store(true, Ordering::SeqCst);
         processes::signal_group(driver.group, signal);
         Ok(())
     }
@@ -210,7 +306,7 @@ impl Session {
         }
     }
 
-    /// Ends the driver with its browser, and removes the folder.
+    /// Ends the driver with its browser, or the session at the remote end, and removes the folder.
     pub async fn end(&self, shared: &Shared, manner: Manner) {
         match &self.driver {
             Some(driver) => {
@@ -220,7 +316,13 @@ impl Session {
                 }
                 end_group(shared, driver.group, &self.folder).await;
             }
-            None => drop(ledger::remove_folder(&self.folder)),
+            // Never opened.
+            None if self.answer.is_null() => drop(ledger::remove_folder(&self.folder)),
+            None => {
+                let deleting = shared.client.delete(&self.url).timeout(DELETE_DEADLINE).send();
+                let _frees_it_by_itself_in_time = deleting.await;
+                let _stays_until_the_run_ends = ledger::remove_folder(&self.folder);
+            }
         }
     }
 }
@@ -239,12 +341,11 @@ async fn end_group(shared: &Shared, group: u32, folder: &std::path::Path) {
 }
 
 /// Ends the session when its driver dies or its trial is gone without having deleted it.
-async fn watch(shared: Arc<Shared>, id: String, session: Arc<Session>, client: u32) {
+async fn watch(shared: Arc<Shared>, id: String, browser: Arc<Browser>, client: u32) {
     let why = tokio::select! {
-        death = session.death() => death,
+        death = browser.death() => death,
         () = process_gone(client) => "the trial's process is gone".to_owned(),
     };
-    drop(session);
     shared.end_session(&id, &why, Manner::AtOnce).await;
 }
 
@@ -300,11 +401,17 @@ impl IntoResponse for WireError {
 /// Why no session is opened when the front is being closed.
 const OVER: &str = "the run is over";
 
+/// How many trials a browser serves: what a page may have left behind does not add up for ever.
+const TRIALS_PER_BROWSER_MAX: usize = 32;
+
 /// How long New Session waits for a slot; a trial has one, so this is for sessions that are being closed.
 const SLOT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long after a failed exchange the driver's death may become visible.
 const DEATH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// How long a remote end may take to delete a session.
+const DELETE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a driver may take to close its browser after SIGTERM.
 const POLITE_DEADLINE: Duration = Duration::from_millis(1000);

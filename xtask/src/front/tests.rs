@@ -4,22 +4,39 @@ use segproof_harness::engine::{CLIENT_CAPABILITY, Client, ENGINES};
 
 use super::*;
 
-/// A remote end that answers New Session with the capabilities it was given, and knows one title.
-async fn remote() -> String {
-    let routes = Router::new()
-        .route(
-            "/session",
-            post(|Json(body): Json<Value>| async move {
-                let capabilities = body["capabilities"]["alwaysMatch"].clone();
-                Json(json!({"value": {"sessionId": "s1", "capabilities": capabilities}}))
-            }),
-        )
-        .route("/session/{id}/title", get(|| async { Json(json!({"value": "hello"})) }))
-        .route("/session/{id}", axum::routing::delete(|| async { Json(json!({"value": null})) }));
+/// A remote end that answers New Session with the capabilities it was given, and knows one title; with it, what was
+/// asked of it, and how many windows its pages have left open.
+async fn remote(windows: usize) -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let answer = move |request: Request| {
+        let log = Arc::clone(&log);
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.expect("body");
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let what = format!("{} {}", parts.method, parts.uri.path());
+            let value = match what.as_str() {
+                "POST /session" => {
+                    json!({"sessionId": "s1", "capabilities": body["capabilities"]["alwaysMatch"]})
+                }
+                "GET /session/s1/title" => json!("hello"),
+                "POST /session/s1/window/new" => json!({"handle": "new", "type": "tab"}),
+                "GET /session/s1/window/handles" => {
+                    (0..windows).map(|old| json!(old.to_string())).chain([json!("new")]).collect()
+                }
+                _ => Value::Null,
+            };
+            let detail = body.get("handle").or(body.get("cmd")).map(|detail| format!(" {detail}"));
+            log.lock().expect("log").push(format!("{what}{}", detail.unwrap_or_default()));
+            Json(json!({ "value": value }))
+        }
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}", listener.local_addr().expect("address"));
+    let routes = Router::new().fallback(answer);
     tokio::spawn(async move { axum::serve(listener, routes).await });
-    url
+    (url, asked)
 }
 
 /// A front of one session, a client for it, the reports it passes on, and the folder of its files.
@@ -49,32 +66,52 @@ async fn new_session(front: &Front, client: &reqwest::Client, pid: u32) -> Value
     answer.json().await.expect("json")
 }
 
-async fn title(front: &Front, client: &reqwest::Client) -> Value {
-    let answer = client.get(format!("{}/session/s1/title", front.url)).send().await.expect("answer");
+async fn delete(front: &Front, client: &reqwest::Client, id: &str) {
+    let deleted = client.delete(format!("{}/session/{id}", front.url)).send().await.expect("answer");
+    assert!(deleted.status().is_success(), "{id}");
+}
+
+async fn title(front: &Front, client: &reqwest::Client, id: &str) -> Value {
+    let answer = client.get(format!("{}/session/{id}/title", front.url)).send().await.expect("answer");
     answer.json().await.expect("json")
 }
 
 #[tokio::test]
 async fn a_session_is_handed_on_and_taken_back() {
-    let (front, client, _finished, _folder) = front(&remote().await).await;
+    let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
     let session = new_session(&front, &client, std::process::id()).await;
     let capabilities = &session["value"]["capabilities"];
     assert_eq!(capabilities[CLIENT_CAPABILITY], Value::Null, "the front's own capability goes no further");
     assert!(capabilities["goog:chromeOptions"]["args"].to_string().contains("--headless"));
-    assert_eq!(title(&front, &client).await["value"], "hello");
-    for time in ["first", "second"] {
-        let deleted = client.delete(format!("{}/session/s1", front.url)).send().await.expect("answer");
-        assert!(deleted.status().is_success(), "{time}");
-    }
-    let late = title(&front, &client).await;
+    assert_eq!(title(&front, &client, "s1").await["value"], "hello");
+    // The second time it has ended already.
+    delete(&front, &client, "s1").await;
+    delete(&front, &client, "s1").await;
+    let late = title(&front, &client, "s1").await;
     assert_eq!(late["value"]["error"], "unknown error");
     assert!(late["value"]["message"].to_string().contains("deleted"), "{late}");
     front.close().await;
 }
 
 #[tokio::test]
+async fn a_browser_is_lent_again_when_it_has_forgotten() {
+    let (url, asked) = remote(2).await;
+    let (front, client, _finished, _folder) = front(&url).await;
+    new_session(&front, &client, std::process::id()).await;
+    delete(&front, &client, "s1").await;
+    let second = new_session(&front, &client, std::process::id()).await;
+    let id = second["value"]["sessionId"].as_str().expect("id").to_owned();
+    assert_ne!(id, "s1", "a late command of the first trial must not reach the second");
+    assert_eq!(title(&front, &client, &id).await["value"], "hello");
+    assert_eq!(title(&front, &client, "s1").await["value"]["error"], "unknown error");
+    front.close().await;
+    let asked = asked.lock().expect("log").join("\n");
+    insta::assert_snapshot!(asked);
+}
+
+#[tokio::test]
 async fn the_session_of_a_dead_trial_is_taken_back() {
-    let (front, client, _finished, _folder) = front(&remote().await).await;
+    let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
     let mut trial = tokio::process::Command::new("true").spawn().expect("true");
     let pid = trial.id().expect("pid");
     trial.wait().await.expect("wait");
@@ -90,7 +127,7 @@ async fn what_the_front_cannot_do_it_says_in_webdrivers_words() {
     let (front, client, _finished, _folder) = front("http://127.0.0.1:9").await;
     let nobody = new_session(&front, &client, std::process::id()).await;
     assert_eq!(nobody["value"]["error"], "session not created");
-    assert_eq!(title(&front, &client).await["value"]["error"], "invalid session id");
+    assert_eq!(title(&front, &client, "s1").await["value"]["error"], "invalid session id");
     let body = json!({"capabilities": {"alwaysMatch": {}}});
     let answer = client.post(format!("{}/session", front.url)).json(&body).send().await.expect("answer");
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
@@ -99,7 +136,7 @@ async fn what_the_front_cannot_do_it_says_in_webdrivers_words() {
 
 #[tokio::test]
 async fn the_processes_of_a_remote_end_are_not_signalled() {
-    let (front, client, _finished, _folder) = front(&remote().await).await;
+    let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
     assert_eq!(front.signals, None);
     new_session(&front, &client, std::process::id()).await;
     for (session, error) in [("s1", "unknown error"), ("s2", "invalid session id")] {
