@@ -19,8 +19,7 @@ export function play(url, video, options) {
       if (core && at < Infinity) timer = setTimeout(tell, Math.max(0, at - now()), WOKEN);
     }
   };
-  const text = (pointer, length) =>
-    new TextDecoder().decode(new Uint8Array(core.memory.buffer, pointer, length));
+  const text = (pointer, length) => decode(new Uint8Array(core.memory.buffer, pointer, length));
   const listen = (target, name, action) =>
     target.addEventListener(name, action, { signal: listeners.signal });
   // Listeners of the page may call stop(), so they run when the core has returned.
@@ -59,6 +58,12 @@ export function play(url, video, options) {
         // A server that ignores the range sends everything.
         if (length && response.status == 200) body = body.slice(offset, offset + length);
         else if (isShort(response.headers, body.byteLength)) body = 0;
+        // Of a Multivariant Playlist the first variant is played, which its author meant to be started with.
+        const variant = body && !resource && /^#EXT-X-STREAM-INF:.*\s+([^#\s]+)/m.exec(decode(body));
+        if (variant && request == requests[resource]) {
+          url = new URL(variant[1], response.url);
+          return load(resource);
+        }
         // What is no playlist must not take the place of the last one.
         if (body && !(resource ? hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat']) : isPlaylist(body)))
           body = 0;
@@ -163,8 +168,10 @@ export function play(url, video, options) {
   };
 }
 
+const decode = (bytes) => new TextDecoder().decode(bytes);
+
 // Both tags are required.
-const isPlaylist = (body) => /^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(new TextDecoder().decode(body));
+const isPlaylist = (body) => /^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(decode(body));
 
 // The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
 // body, and other origins don't show that it was: so only what compression cannot explain counts.

@@ -108,9 +108,8 @@ pub fn default_jobs(cores: usize) -> usize {
     (cores * JOBS_PER_TWO_CORES / 2).max(1)
 }
 
-/// Trials per two cores: a browser that plays takes a fraction of one, but late heartbeats make a trial inconclusive,
-/// and each of those costs a run of its own. With four on two cores, beside other work, a quarter came late.
-const JOBS_PER_TWO_CORES: usize = 3;
+/// Trials per two cores: a browser that plays takes a fraction of one.
+const JOBS_PER_TWO_CORES: usize = 4;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -180,7 +179,8 @@ async fn run_selected(
     let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
-        sessions: jobs,
+        // One more than trials, so that none waits until a browser has forgotten the trial before.
+        sessions: jobs + 1,
         window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
         viewer: options.keep_open.then_some(hold),

@@ -1,6 +1,9 @@
 //! From a trace to a verdict.
 //!
-//! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason.
+//! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason. Nor is a
+//! player accused of what a slow machine may have done: a failure with a late heartbeat is inconclusive. But what
+//! passed on a machine that was late by less than a target duration has passed: late timers make it harder, and every
+//! rule has read a whole record.
 
 use std::collections::BTreeMap;
 
@@ -53,12 +56,14 @@ pub struct Judgement {
 
 /// Judges a trial.
 pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
-    let doubt = doubt(trace);
     let violations = violations(trace, expect, terms);
-    let verdict = match &doubt {
-        Some(_) => Verdict::Inconclusive,
-        None => weigh(&violations, terms),
+    let weighed = weigh(&violations, terms);
+    let late_ms_max = match weighed {
+        Verdict::Pass | Verdict::Known => expect.target_duration_ms,
+        _ => LATE_MS_MAX,
     };
+    let doubt = doubt(trace, late_ms_max);
+    let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| match verdict {
         Verdict::UnexpectedPass => {
             let passed: Vec<_> = unfulfilled(&violations, terms).map(|k| k.rule.as_str()).collect();
@@ -142,8 +147,8 @@ fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl 
         .filter(|known| !violations.iter().any(|v| v.rule == known.rule))
 }
 
-/// Why the evidence does not allow a judgement, if so.
-fn doubt(trace: &Trace) -> Option<String> {
+/// Why the evidence does not allow a judgement, if so. Heartbeats may be late by `late_ms_max` stream milliseconds.
+fn doubt(trace: &Trace, late_ms_max: f64) -> Option<String> {
     if let Some(lost) = trace.lost.first() {
         return Some(format!("evidence was lost: {lost}"));
     }
@@ -161,10 +166,10 @@ fn doubt(trace: &Trace) -> Option<String> {
     }
     [(Witness::Page, "the page"), (Witness::Origin, "the origin")]
         .into_iter()
-        .find_map(|(of, name)| heartbeat_doubt(trace, of, name))
+        .find_map(|(of, name)| heartbeat_doubt(trace, of, name, late_ms_max))
 }
 
-fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
+fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str, late_ms_max: f64) -> Option<String> {
     let beats: Vec<_> = trace.beats.iter().filter(|beat| beat.of == of).collect();
     let Some(last) = beats.last() else { return Some(format!("{name} had no heartbeat")) };
     let conduct = Conduct::read(trace);
@@ -179,7 +184,7 @@ fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
     // Loading the page comes before stream time and is not judged.
     let judged = || beats.iter().filter(|beat| due_ms(beat) >= 0.0);
     if let Some(beat) = judged().max_by(|a, b| late_ms(a).total_cmp(&late_ms(b)))
-        && late_ms(beat) > LAG_STREAM_MS_MAX
+        && late_ms(beat) > late_ms_max
     {
         return Some(format!(
             "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
@@ -189,7 +194,7 @@ fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str) -> Option<String> {
         ));
     }
     // One that never came says nothing of its lag.
-    let silence_ms_max = LAG_STREAM_MS_MAX + 2.0 * HEARTBEAT_WALL_MS * trace.speed;
+    let silence_ms_max = late_ms_max + 2.0 * HEARTBEAT_WALL_MS * trace.speed;
     let before_first = (0.0, due_ms(beats[0]));
     let between = beats.windows(2).filter(|pair| due_ms(pair[1]) >= 0.0).map(|p| (p[0].at_ms, p[1].at_ms));
     let after_last = (last.at_ms, trace.ended_at_ms);
@@ -261,7 +266,8 @@ pub fn verified_ms(trace: &Trace, expect: &Expect) -> u64 {
 
 /// A rule broken again and again at the same level is shown this often, then counted.
 const SHOWN_MAX: usize = 4;
-const LAG_STREAM_MS_MAX: f64 = 500.0;
+/// How late a heartbeat of a trial that failed may have been, stream milliseconds.
+const LATE_MS_MAX: f64 = 500.0;
 /// Page and origin promise a heartbeat this often.
 const HEARTBEAT_WALL_MS: f64 = 50.0;
 const SEEN_STEP_MS_MAX: f64 = 1000.0;
