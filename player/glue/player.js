@@ -9,6 +9,8 @@ const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
 // Dispatches `playererror` on the element, with detail {fatal, message}. Returns {stop()}.
 export function play(url, video, options) {
   const requests = [], bodies = [];
+  // Whether somebody has paused. An element in error says that it is paused, too, which nobody asked for.
+  let isPaused;
   let core, source, buffer, type, base, timer, listeners, stopped;
 
   const now = () => performance.now();
@@ -128,8 +130,6 @@ export function play(url, video, options) {
   };
 
   const attach = () => {
-    // An element in error may say that it is paused, which nobody asked for.
-    const mayPlay = !core || video.error || !video.paused;
     listeners?.abort();
     listeners = new AbortController();
     buffer = 0;
@@ -140,12 +140,14 @@ export function play(url, video, options) {
     });
     // Somebody has given the element another source.
     listen(source, 'sourceclose', () => (stopped = 1) && close());
+    listen(video, 'pause', () => (isPaused = !video.error && !video.ended));
+    listen(video, 'play', () => (isPaused = 0));
     listen(video, 'waiting', () => tell(WOKEN));
     listen(video, 'ended', () => tell(ENDED));
     listen(video, 'error', () => video.error && tell(BROKEN));
     video.src = URL.createObjectURL(source);
     // Without the visitor's consent it waits for the visitor, which is no error.
-    if (mayPlay) video.play().catch(() => {});
+    if (!isPaused) video.play().catch(() => {});
   };
 
   attach();

@@ -93,6 +93,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     pub framing: Framing,
     pub body: Arc<[u8]>,
+    /// Bytes of the whole answer as it is coded. What the body has beyond them is too much, as when it is sent twice.
+    pub whole: usize,
     pub content: Content,
     /// To be carried out in order. At their end a body that is complete by its framing leaves the connection open
     /// for the next request, any other closes it.

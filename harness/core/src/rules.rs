@@ -178,6 +178,14 @@ pub const RULES: &[Rule] = &[
         applies: applies::limits_rate,
     },
     Rule {
+        id: "session/obeys",
+        level: Level::Viewer,
+        says: "What the viewer has paused stands still, and a player that was told to stop asks for nothing.",
+        rests_on: "the viewer; HTML, media element, pause()",
+        check: session::obeys,
+        applies: applies::is_told,
+    },
+    Rule {
         id: "session/errors",
         level: Level::Viewer,
         says: "The player reports as many errors as the scenario expects.",

@@ -15,7 +15,16 @@ async function follow(playlistUrl) {
   const buffer = mediaSource.addSourceBuffer('video/mp4; codecs="avc1.42E01E, mp4a.40.2"');
   buffer.mode = 'sequence';
   const folder = playlistUrl.slice(0, playlistUrl.lastIndexOf('/') + 1);
-  const bytesOf = async (name) => (await fetch(folder + name)).arrayBuffer();
+  const download = async (name) => (await fetch(folder + name)).arrayBuffer();
+  // The twin in ../segplayer-in-turn waits for each download before the next one.
+  const isInTurn = document.documentElement.hasAttribute('data-in-turn');
+  let turn = Promise.resolve();
+  const bytesOf = (name) => {
+    if (!isInTurn) return download(name);
+    const bytes = turn.then(() => download(name));
+    turn = bytes.catch(() => {});
+    return bytes;
+  };
 
   let hasInit = false;
   const names = [];

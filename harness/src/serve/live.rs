@@ -51,6 +51,7 @@ impl LiveFiles {
             }),
             framing: Framing::Length(body.len()),
             steps: vec![Step::Head, Step::BodyTo(body.len())],
+            whole: body.len(),
             body: Arc::from(body),
             content,
             fired: Vec::new(),

@@ -189,9 +189,7 @@ impl Pace {
 fn whole_bytes(reply: &Reply) -> usize {
     match reply.framing {
         Framing::Bodiless => 0,
-        // Sent twice, it is whole with the first.
-        Framing::Length(length) if length * 2 == reply.body.len() => length,
-        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => reply.body.len(),
+        Framing::Length(_) | Framing::Chunked | Framing::UntilClose => reply.whole,
     }
 }
 

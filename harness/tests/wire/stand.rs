@@ -170,6 +170,7 @@ pub fn reply(framing: Framing, steps: &[Step]) -> Reply {
         headers: vec![("access-control-allow-origin".to_string(), "*".to_string())],
         framing,
         body: body().into(),
+        whole: body().len(),
         content: Content::Nothing,
         steps: steps.to_vec(),
         fired: Vec::new(),

@@ -23,6 +23,7 @@ impl Origin {
             fired.iter().map(|i| &self.faults[*i]).filter(|fault| is_for_transfer(fault, resource)).collect();
         let (whole, mut headers) = self.with_caching(self.answer(whole, &faults, ask), resource, ask);
         let (body, mut length) = code(&whole.body, &faults, &mut headers);
+        let whole_bytes = length;
         set_headers(&mut headers, &whole.headers, &faults);
 
         let cut = last(&faults, |f| f.truncate).map(|part| part.of(body.len()));
@@ -55,6 +56,7 @@ impl Origin {
             headers,
             framing,
             body,
+            whole: whole_bytes,
             content: whole.content,
             steps,
             fired,

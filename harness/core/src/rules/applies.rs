@@ -1,6 +1,7 @@
 //! Whether a trial has anything for a rule to judge: a rule that never has is no evidence of anything.
 
 use super::Case;
+use crate::conduct::{Absence, Conduct};
 use super::session::{first_ended, first_fatal};
 use crate::coverage::asked_for;
 use crate::scenario::Outcome;
@@ -61,6 +62,11 @@ pub fn counts_requests(case: &Case) -> bool {
 
 pub fn limits_rate(case: &Case) -> bool {
     case.expect.requests_per_td.is_some()
+}
+
+pub fn is_told(case: &Case) -> bool {
+    let conduct = Conduct::read(case.trace);
+    conduct.stretches.iter().any(|stretch| matches!(stretch.of, Absence::Paused | Absence::Stopped))
 }
 
 pub fn counts_errors(case: &Case) -> bool {

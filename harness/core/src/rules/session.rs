@@ -2,6 +2,7 @@
 
 use super::viewer::engine_ms;
 use super::{Case, Violation};
+use crate::conduct::{Absence, Conduct};
 use crate::expect::Profile;
 use crate::notation::Target;
 use crate::report::Level;
@@ -183,6 +184,38 @@ fn count(case: &Case, is: impl Fn(Resource) -> bool) -> u64 {
     case.trace.requests.iter().filter(|r| is(r.resource)).count() as u64
 }
 
+/// What it was told to leave off, it leaves off.
+pub fn obeys(case: &Case) -> Vec<Violation> {
+    let grace_ms = OBEY_WALL_MS * case.trace.speed;
+    let told = Conduct::read(case.trace).stretches;
+    told.iter()
+        .filter_map(|stretch| {
+            let within = |at_ms: f64| at_ms > stretch.from_ms + grace_ms && at_ms < stretch.to_ms;
+            match stretch.of {
+                Absence::Paused => {
+                    // A seek, or a new MediaSource, shows a frame also of what is paused.
+                    let shown = case.view.shown.iter().filter(|shown| within(shown.at_ms));
+                    let (count, first) = (shown.clone().count(), shown.clone().next()?);
+                    (count > PAUSED_FRAMES_MAX).then(|| {
+                        Violation::new(first.at_ms, format!("{count} frames were shown while the viewer had paused"))
+                    })
+                }
+                Absence::Stopped => {
+                    let mut asked = case.trace.requests.iter().filter(|request| within(request.at_ms));
+                    let first = asked.next()?;
+                    let what = format!(
+                        "{} request(s) after the player was told to stop, the first for {}",
+                        asked.count() + 1,
+                        first.resource
+                    );
+                    Some(Violation::new(first.at_ms, what))
+                }
+                Absence::Hidden | Absence::Asleep | Absence::Blocked | Absence::Offline => None,
+            }
+        })
+        .collect()
+}
+
 pub fn first_ended(case: &Case) -> Option<f64> {
     case.trace.page.iter().find_map(|entry| match &entry.event {
         PageEvent::Media { event, .. } if event == "ended" => Some(entry.at_ms),
@@ -201,3 +234,7 @@ pub fn first_fatal(case: &Case) -> Option<f64> {
 const ENDED_TD: f64 = 2.0;
 /// A request that left the page before the end was known there.
 const IN_FLIGHT_WALL_MS: f64 = 30.0;
+/// From a word to the player until the last frame or request from before it.
+const OBEY_WALL_MS: f64 = 250.0;
+/// Frames that may be shown while the viewer has paused: some seeks and restarts, but no playback.
+const PAUSED_FRAMES_MAX: usize = 5;

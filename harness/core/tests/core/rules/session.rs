@@ -1,5 +1,6 @@
 //! Sessions around the rules of how a session begins, goes on and ends.
 
+use segproof_core::action::What;
 use segproof_core::expect::Profile;
 use segproof_core::notation::{Counts, Target};
 use segproof_core::origin::PLAYLIST_PATH;
@@ -158,6 +159,17 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
     },
+    Pairs {
+        rule: "session/obeys",
+        bad: &[
+            ("it plays on though the viewer has paused", || bent(|s| s.action(9000.0, What::Pause))),
+            ("it loads on though it was told to stop", || bent(|s| told(s, What::Stop, 9000.0, What::Start, 12_500.0))),
+        ],
+        fair: &[
+            ("paused and played on in one go", || bent(|s| told(s, What::Pause, 9000.0, What::Play, 9240.0))),
+            ("stopped and started in one go", || bent(|s| told(s, What::Stop, 9990.0, What::Start, 10_230.0))),
+        ],
+    },
 ];
 
 #[test]
@@ -170,6 +182,11 @@ fn requests_after_the_end_are_one_violation_and_weigh_by_the_end() {
         }
     });
     assert_eq!(levels(&after_end), [Level::Viewer]);
+}
+
+fn told(s: &mut Session, what: What, at_ms: f64, back: What, back_ms: f64) {
+    s.action(at_ms, what);
+    s.action(back_ms, back);
 }
 
 fn exactly(n: u64) -> Counts {
