@@ -49,11 +49,11 @@ pub struct Engine {
 /// All engines, the default first.
 ///
 /// Chromium: without the background flags it talks to its vendor at every start. The features switched off draw
-/// suggestions below an address bar that nobody sees, in two renderers more: a seventh of a trial's processor time. Its crash handler leaves the
-/// driver's process group and writes below the user's home, unless the environment names another place: then
-/// its command line names the session's folder too, by which it is found. (`--disable-breakpad` and
-/// `--disable-crash-reporter` don't keep it away, and with `--disable-crashpad-for-testing` the renderers of
-/// Debian's build hang.)
+/// suggestions below an address bar that nobody sees, in two renderers more, a seventh of a trial's processor time;
+/// and keep pages that were left, of earlier trials. Its crash handler leaves the driver's process group and writes
+/// below the user's home, unless the environment names another place: then its command line names the session's
+/// folder too, by which it is found. (`--disable-breakpad` and `--disable-crash-reporter` don't keep it away, and
+/// with `--disable-crashpad-for-testing` the renderers of Debian's build hang.)
 pub const ENGINES: &[Engine] = &[Engine {
     name: "chromium",
     browsers: &[
@@ -82,7 +82,7 @@ pub const ENGINES: &[Engine] = &[Engine {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
+                "--disable-features=BackForwardCache,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
                 "--disable-backgrounding-occluded-windows"

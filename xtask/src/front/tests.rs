@@ -21,10 +21,7 @@ async fn remote(windows: usize) -> (String, Arc<Mutex<Vec<String>>>) {
                     json!({"sessionId": "s1", "capabilities": body["capabilities"]["alwaysMatch"]})
                 }
                 "GET /session/s1/title" => json!("hello"),
-                "POST /session/s1/window/new" => json!({"handle": "new", "type": "tab"}),
-                "GET /session/s1/window/handles" => {
-                    (0..windows).map(|old| json!(old.to_string())).chain([json!("new")]).collect()
-                }
+                "GET /session/s1/window/handles" => (0..windows).map(|n| json!(n.to_string())).collect(),
                 _ => Value::Null,
             };
             let detail = body.get("handle").or(body.get("cmd")).map(|detail| format!(" {detail}"));

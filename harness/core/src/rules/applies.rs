@@ -1,8 +1,8 @@
 //! Whether a trial has anything for a rule to judge: a rule that never has is no evidence of anything.
 
 use super::Case;
-use crate::conduct::{Absence, Conduct};
 use super::session::{first_ended, first_fatal};
+use crate::conduct::{Absence, Conduct};
 use crate::coverage::asked_for;
 use crate::scenario::Outcome;
 use crate::trace::{AppendedBox, PageEvent, Resource};

@@ -197,7 +197,10 @@ pub fn obeys(case: &Case) -> Vec<Violation> {
                     let shown = case.view.shown.iter().filter(|shown| within(shown.at_ms));
                     let (count, first) = (shown.clone().count(), shown.clone().next()?);
                     (count > PAUSED_FRAMES_MAX).then(|| {
-                        Violation::new(first.at_ms, format!("{count} frames were shown while the viewer had paused"))
+                        Violation::new(
+                            first.at_ms,
+                            format!("{count} frames were shown while the viewer had paused"),
+                        )
                     })
                 }
                 Absence::Stopped => {

@@ -163,11 +163,15 @@ pub const PAIRS: &[Pairs] = &[
         rule: "session/obeys",
         bad: &[
             ("it plays on though the viewer has paused", || bent(|s| s.action(9000.0, What::Pause))),
-            ("it loads on though it was told to stop", || bent(|s| told(s, What::Stop, 9000.0, What::Start, 12_500.0))),
+            ("it loads on though it was told to stop", || {
+                bent(|s| told(s, What::Stop, 9000.0, What::Start, 12_500.0))
+            }),
         ],
         fair: &[
             ("paused and played on in one go", || bent(|s| told(s, What::Pause, 9000.0, What::Play, 9240.0))),
-            ("stopped and started in one go", || bent(|s| told(s, What::Stop, 9990.0, What::Start, 10_230.0))),
+            ("stopped and started in one go", || {
+                bent(|s| told(s, What::Stop, 9990.0, What::Start, 10_230.0))
+            }),
         ],
     },
 ];
