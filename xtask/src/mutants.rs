@@ -110,3 +110,40 @@ fn word(trial: &TrialReport) -> String {
     let rules: Vec<&str> = trial.violations.iter().map(|v| v.rule.as_str()).collect();
     format!("{} {} {}", report::word(trial.verdict), trial.reason.as_deref().unwrap_or(""), rules.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use segproof_harness::run::read_scenario;
+
+    use super::*;
+    use crate::conformance::select::find_scenarios;
+
+    /// Every player at hand but our own: folders with an index.html below harness/players and its mutants.
+    fn others() -> Vec<Player> {
+        let players = paths::root().join("harness/players");
+        let folders = [players.clone(), players.join("mutants")].into_iter().flat_map(|folder| {
+            let entries = std::fs::read_dir(folder).expect("players");
+            entries.map(|entry| entry.expect("entry").path()).filter(|path| path.join("index.html").is_file())
+        });
+        let others = folders.filter(|path| !path.ends_with(conformance::OWN_PLAYER));
+        others.map(|path| Player::read(&path).expect("player")).collect()
+    }
+
+    #[test]
+    fn every_scenario_is_failed_by_a_player_at_hand_or_says_what_it_guards_against() {
+        let others = others();
+        let fails = |player: &Player, scenario: &String| {
+            let known = player.known.iter().any(|known| known.passes.is_none() && known.is_of(scenario));
+            let mutant = player.settings.mutant.as_ref();
+            known || mutant.is_some_and(|mutant| mutant.scenarios.contains(scenario))
+        };
+        let mut toothless: Vec<String> = Vec::new();
+        for (name, file) in find_scenarios(&paths::root().join("scenarios")).expect("scenarios") {
+            let is_failed = others.iter().any(|player| fails(player, &name));
+            if !is_failed && read_scenario(&file).expect("readable").guards.is_none() {
+                toothless.push(name);
+            }
+        }
+        assert!(toothless.is_empty(), "nobody fails these, and they do not say what for: {toothless:#?}");
+    }
+}

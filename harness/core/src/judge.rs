@@ -37,6 +37,13 @@ pub struct Known {
     pub passes: Option<String>,
 }
 
+impl Known {
+    /// Whether it is about the scenario of that name.
+    pub fn is_of(&self, scenario: &str) -> bool {
+        glob::Pattern::new(&self.scenario).is_ok_and(|pattern| pattern.matches(scenario))
+    }
+}
+
 /// What is decided beside the evidence.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
@@ -136,9 +143,7 @@ fn weigh(violations: &[ViolationReport], terms: Terms) -> Verdict {
 }
 
 fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
-    terms.known.iter().filter(move |known| {
-        glob::Pattern::new(&known.scenario).is_ok_and(|pattern| pattern.matches(terms.scenario))
-    })
+    terms.known.iter().filter(move |known| known.is_of(terms.scenario))
 }
 
 fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {

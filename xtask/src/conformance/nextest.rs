@@ -61,7 +61,7 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
     let junit = file(".nextest.xml");
     let setting =
         toml::Table::from_iter([("path".to_owned(), toml::Value::from(junit.display().to_string()))]);
-    let text = format!("[profile.conformance.junit]\n{setting}{}{}", patience(plan), longest_first(plan));
+    let text = format!("[profile.conformance.junit]\n{setting}{}{}", patience(plan), slow_first(plan, jobs));
     report::write_file(&file(".nextest.toml"), text.as_bytes())?;
     let log = File::create(file(".nextest.log"))?;
 
@@ -120,16 +120,23 @@ fn patience(plan: &RunPlan) -> &'static str {
     "\n[[profile.conformance.overrides]]\nfilter = \"all()\"\nslow-timeout = { period = \"24h\" }\n"
 }
 
-/// A trial that may not run at full speed takes longest: begun last, it would keep the run waiting.
-fn longest_first(plan: &RunPlan) -> String {
+/// A trial that may not run at full speed takes longest: begun last, it would keep the run waiting. And it has time to
+/// spare: all of them at once would leave the cores idle, so they get their share of the places at a time.
+fn slow_first(plan: &RunPlan, jobs: usize) -> String {
     let fastest = plan.trials.iter().map(|trial| trial.speed).fold(1.0, f64::max);
-    let slow = plan.trials.iter().filter(|trial| trial.speed < fastest);
-    slow.map(|trial| {
+    let slow: Vec<_> = plan.trials.iter().filter(|trial| trial.speed < fastest).collect();
+    let places = (jobs * slow.len() / plan.trials.len().max(1)).max(1);
+    let overrides = slow.iter().map(|trial| {
         let filter = toml::Value::from(format!("test(={})", trial.name()));
-        format!("\n[[profile.conformance.overrides]]\nfilter = {filter}\npriority = 100\n")
-    })
-    .collect()
+        format!(
+            "\n[[profile.conformance.overrides]]\nfilter = {filter}\npriority = 100\ntest-group = \"{SLOW}\"\n"
+        )
+    });
+    format!("\n[test-groups]\n\"{SLOW}\" = {{ max-threads = {places} }}\n{}", overrides.collect::<String>())
 }
+
+/// The group of the trials that may not run at full speed; the prefix is required of a tool's configuration.
+const SLOW: &str = "@tool:segproof:slow";
 
 fn outputs(junit: &Path) -> Outputs {
     // Without the file a reason has fewer words, and that is all.
