@@ -65,8 +65,9 @@ impl Player {
         let settings: PlayerSettings = read_toml(&folder.join("player.toml"))?.unwrap_or_default();
         let known: KnownFile = read_toml(&folder.join("known.toml"))?.unwrap_or_default();
         for entry in &known.known {
-            if !segproof_core::rules::RULES.iter().any(|rule| rule.id == entry.rule) {
-                bail!("{}: there is no rule {:?}", folder.join("known.toml").display(), entry.rule);
+            let is_rule = |id: &&str| segproof_core::rules::RULES.iter().any(|rule| rule.id == *id);
+            if let Some(id) = entry.rule.iter().find(|id| !is_rule(id)) {
+                bail!("{}: there is no rule {id:?}", folder.join("known.toml").display());
             }
         }
         Ok(Player { folder: folder.to_path_buf(), settings, known: known.known })

@@ -29,18 +29,41 @@ pub struct KnownFile {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
-    /// Glob on the scenario's name.
-    pub scenario: String,
-    pub rule: String,
+    /// Globs on the scenario's name.
+    pub scenario: OneOrMore,
+    /// Each of them is broken in each of these scenarios.
+    pub rule: OneOrMore,
     pub because: String,
     /// How often it was seen to pass nevertheless, as in `2/5`: then a pass is not unexpected.
     pub passes: Option<String>,
 }
 
+/// A string, or a list of them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        };
+        all.iter().map(String::as_str)
+    }
+}
+
 impl Known {
     /// Whether it is about the scenario of that name.
     pub fn is_of(&self, scenario: &str) -> bool {
-        glob::Pattern::new(&self.scenario).is_ok_and(|pattern| pattern.matches(scenario))
+        self.scenario.iter().any(|glob| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(scenario)))
+    }
+
+    fn is_about(&self, rule: &str) -> bool {
+        self.rule.iter().any(|known| known == rule)
     }
 }
 
@@ -73,11 +96,12 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| match verdict {
         Verdict::UnexpectedPass => {
-            let passed: Vec<_> = unfulfilled(&violations, terms).map(|k| k.rule.as_str()).collect();
+            let passed: Vec<_> = unfulfilled(&violations, terms).collect();
             Some(format!("known.toml expects a violation that did not happen: {}", passed.join(", ")))
         }
         Verdict::Known => {
-            let because: Vec<_> = applicable(terms).map(|k| format!("{}: {}", k.rule, k.because)).collect();
+            let rules = |known: &Known| known.rule.iter().collect::<Vec<_>>().join(", ");
+            let because: Vec<_> = applicable(terms).map(|k| format!("{}: {}", rules(k), k.because)).collect();
             Some(because.join("; "))
         }
         _ => None,
@@ -98,7 +122,7 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
                 stream,
                 what: violation.what,
                 at_ms: Some(violation.at_ms),
-                known: applicable(terms).any(|known| known.rule == rule.id),
+                known: applicable(terms).any(|known| known.is_about(rule.id)),
                 binding: match level {
                     Level::Must | Level::Viewer => true,
                     Level::Should => terms.strict,
@@ -146,10 +170,12 @@ fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
     terms.known.iter().filter(move |known| known.is_of(terms.scenario))
 }
 
-fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
+/// Rules that known.toml expects to be broken, and that were not.
+fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a str> {
     applicable(terms)
         .filter(|known| known.passes.is_none())
-        .filter(|known| !violations.iter().any(|v| v.rule == known.rule))
+        .flat_map(|known| known.rule.iter())
+        .filter(|rule| !violations.iter().any(|v| v.rule == *rule))
 }
 
 /// Why the evidence does not allow a judgement, if so. Heartbeats may be late by `late_ms_max` stream milliseconds.

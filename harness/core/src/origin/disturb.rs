@@ -70,8 +70,7 @@ impl Origin {
             if let Some(body) = last(faults, |f| f.body.clone()) {
                 answer.body = body.into_bytes().into();
             }
-            // 206 without a range asked for, or 201: the body is the right one all the same.
-            if matches!(status, 200..=299) && status != 204 {
+            if keeps_body(status) {
                 answer = Whole { status, ..whole };
             }
             return answer;
@@ -144,6 +143,11 @@ impl Origin {
     fn must_close_after(&self) -> bool {
         self.faults.iter().any(|f| f.before.is_some())
     }
+}
+
+/// 206 without a range asked for, or 201: the body is the right one all the same.
+pub(super) fn keeps_body(status: u16) -> bool {
+    matches!(status, 200..=299) && status != 204
 }
 
 /// The fault does something to this transfer, rather than to what a playlist says.

@@ -1,5 +1,6 @@
 //! What a playlist says: which version, which entries, in which words.
 
+use super::disturb::keeps_body;
 use super::media_file::byte_range;
 use super::response::Whole;
 use super::{FILE_NAME, Origin, playlist_name};
@@ -31,8 +32,10 @@ impl Origin {
             }
             _ => end,
         };
-        let is_answered =
-            !faults.iter().any(|f| f.status.is_some() || f.body.is_some() || f.redirect.is_some());
+        let is_instead = |f: &Fault| {
+            f.status.is_some_and(|status| !keeps_body(status)) || f.body.is_some() || f.redirect.is_some()
+        };
+        let is_answered = !faults.iter().any(is_instead);
         if is_answered && !is_stale && behind.is_none() {
             self.fresh_end[v] = Some(end);
         }

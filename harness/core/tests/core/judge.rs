@@ -2,7 +2,7 @@
 
 use segproof_core::action::What;
 use segproof_core::expect::Profile;
-use segproof_core::judge::{self, Judgement, Known, KnownFile, Terms};
+use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
 use segproof_core::trace::{Beat, Content, End, Witness};
@@ -32,7 +32,8 @@ fn doubt(bend: impl FnOnce(&mut Session)) -> String {
 }
 
 fn known(scenario: &str, rule: &str) -> Known {
-    Known { scenario: scenario.into(), rule: rule.into(), because: "it polls".into(), passes: None }
+    let one = |text: &str| OneOrMore::One(text.into());
+    Known { scenario: one(scenario), rule: one(rule), because: "it polls".into(), passes: None }
 }
 
 /// Breaks hls/reload-interval, a SHOULD.

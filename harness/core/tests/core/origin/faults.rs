@@ -4,10 +4,21 @@ use segproof_core::exchange::Step;
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::trace::Content;
 
-use super::{INIT_PATH, origin, segment, text, whole};
+use super::{INIT_PATH, listed, origin, segment, text, whole};
 
 fn fault(on: &str, what: &str) -> String {
     format!("[[fault]]\non = \"{on}\"\n{what}\n")
+}
+
+#[test]
+fn what_a_201_lists_can_be_had() {
+    let mut origin = origin(&format!("[stream]\nclock = \"reload\"\n{}", fault("playlist", "status = 201")));
+    origin.handle(0.0, PLAYLIST_PATH);
+    // A little early: the publication is moved to this reload.
+    let reply = origin.handle(1800.0, PLAYLIST_PATH);
+    let newest = *listed(&reply).last().expect("a list");
+    assert_eq!((reply.status, newest), (201, 105));
+    assert_eq!(origin.handle(1810.0, &segment(newest)).status, 200);
 }
 
 #[test]
