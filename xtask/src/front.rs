@@ -239,14 +239,17 @@ impl Shared {
         }
     }
 
-    /// An idle browser that was opened with these capabilities. If there is none, another idle one is ended, to make
-    /// room for a new one.
+    /// An idle browser that was opened with these capabilities. If there is none, another idle one is ended, a dead
+    /// one first, to make room for a new one.
     async fn take_idle(&self, engine: &Engine, asked: &Map<String, Value>) -> Option<Arc<Browser>> {
         let (found, other) = {
             let mut idle = self.lock_idle();
             match idle.iter().position(|browser| browser.suits(engine, asked)) {
                 Some(place) => (Some(idle.remove(place)), None),
-                None => (None, idle.pop()),
+                None => {
+                    let dead = idle.iter().position(|browser| browser.is_dead());
+                    (None, dead.map(|place| idle.remove(place)).or_else(|| idle.pop()))
+                }
             }
         };
         if let Some(other) = other {

@@ -226,8 +226,12 @@ impl Browser {
 
     /// Whether it was opened like this, and lives.
     pub fn suits(&self, engine: &Engine, asked: &Map<String, Value>) -> bool {
-        let is_dead = self.driver.as_ref().is_some_and(Driver::is_dead);
-        self.engine.name == engine.name && self.asked == *asked && !is_dead
+        self.engine.name == engine.name && self.asked == *asked && !self.is_dead()
+    }
+
+    /// Whether its driver has ended by itself.
+    pub fn is_dead(&self) -> bool {
+        self.driver.as_ref().is_some_and(Driver::is_dead)
     }
 
     /// Whether it may be lent again once it has forgotten.
