@@ -1,4 +1,5 @@
-//! A player under test: a folder with an index.html, and what its two small files say of it.
+//! A player under test: a folder with an index.html, and what its two small files say of it. A folder may vary
+//! another one's player: then its player.toml says so.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone)]
 pub struct Player {
     pub folder: PathBuf,
+    /// The player that this one varies.
+    pub base: Option<Box<Player>>,
     pub settings: PlayerSettings,
     pub known: Vec<Known>,
 }
@@ -23,6 +26,9 @@ pub struct Player {
 pub struct PlayerSettings {
     /// Must be the folder's name, if given.
     pub name: Option<String>,
+    /// The folder of the player that this one varies, seen from its own: what it has no file or setting for is that
+    /// player's. Its known.toml is not.
+    pub extends: Option<PathBuf>,
     /// Which promises bind it.
     pub profile: Profile,
     /// What it can do; scenarios that need more are skipped.
@@ -35,10 +41,12 @@ pub struct PlayerSettings {
     pub mutant: Option<Mutant>,
 }
 
-/// The rule that must catch a mutant, and the scenarios in which it must.
+/// The promise that a mutant breaks, the rule that must catch it, and the scenarios in which it must.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
+    /// The promise, in one sentence.
+    pub breaks: String,
     pub rule: String,
     pub scenarios: Vec<String>,
 }
@@ -47,6 +55,7 @@ impl Default for PlayerSettings {
     fn default() -> PlayerSettings {
         PlayerSettings {
             name: None,
+            extends: None,
             profile: Profile::Standard,
             can: Vec::new(),
             app: Vec::new(),
@@ -59,10 +68,20 @@ impl Default for PlayerSettings {
 impl Player {
     /// Reads a player's folder.
     pub fn read(folder: &Path) -> anyhow::Result<Player> {
-        if !folder.join("index.html").is_file() {
-            bail!("{} is no player: it has no index.html", folder.display());
+        let mut settings: PlayerSettings = read_toml(&folder.join(SETTINGS_FILE))?.unwrap_or_default();
+        let base = match &settings.extends {
+            Some(base) => {
+                let base = Player::read_base(&folder.join(base))
+                    .with_context(|| format!("what {} extends", folder.join(SETTINGS_FILE).display()))?;
+                let own: toml::Table = read_toml(&folder.join(SETTINGS_FILE))?.unwrap_or_default();
+                settings.inherit(&base.settings, &own);
+                Some(Box::new(base))
+            }
+            None => None,
+        };
+        if base.is_none() && !folder.join(PAGE_FILE).is_file() {
+            bail!("{} is no player: it has no {PAGE_FILE}", folder.display());
         }
-        let settings: PlayerSettings = read_toml(&folder.join("player.toml"))?.unwrap_or_default();
         let known: KnownFile = read_toml(&folder.join("known.toml"))?.unwrap_or_default();
         for entry in &known.known {
             let is_rule = |id: &&str| segproof_core::rules::RULES.iter().any(|rule| rule.id == *id);
@@ -70,7 +89,28 @@ impl Player {
                 bail!("{}: there is no rule {id:?}", folder.join("known.toml").display());
             }
         }
-        Ok(Player { folder: folder.to_path_buf(), settings, known: known.known })
+        Ok(Player { folder: folder.to_path_buf(), base, settings, known: known.known })
+    }
+
+    /// One that is varied varies no other: nobody should have to follow a chain.
+    fn read_base(folder: &Path) -> anyhow::Result<Player> {
+        let base = Player::read(folder)?;
+        anyhow::ensure!(base.base.is_none(), "{} extends another player itself", folder.display());
+        Ok(base)
+    }
+
+    /// Whether a folder looks like a player's.
+    pub fn is_in(folder: &Path) -> bool {
+        [PAGE_FILE, SETTINGS_FILE].iter().any(|name| folder.join(name).is_file())
+    }
+
+    /// Where its page's files are looked for, first here, then there.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        [Some(&self.folder), self.base.as_ref().map(|base| &base.folder)]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The files served from elsewhere, with their places.
@@ -79,7 +119,8 @@ impl Player {
             Some(rest) => target.join(rest),
             None => self.folder.join(source),
         };
-        self.settings.files.iter().map(|(name, source)| (name.clone(), place(source))).collect()
+        let own = self.settings.files.iter().map(|(name, source)| (name.clone(), place(source)));
+        own.chain(self.base.iter().flat_map(|base| base.extra_files(target))).collect()
     }
 
     /// The settings that the scenario makes and the player's page does not map.
@@ -95,6 +136,26 @@ impl Player {
     }
 }
 
+impl PlayerSettings {
+    /// Takes over what the player's own file, read as `own`, doesn't set. Files stay with the folder they are seen
+    /// from, and which promise is broken is everybody's own.
+    fn inherit(&mut self, base: &PlayerSettings, own: &toml::Table) {
+        if !own.contains_key("profile") {
+            self.profile = base.profile;
+        }
+        if !own.contains_key("can") {
+            self.can.clone_from(&base.can);
+        }
+        if !own.contains_key("app") {
+            self.app.clone_from(&base.app);
+        }
+    }
+}
+
+/// The page that plays.
+pub const PAGE_FILE: &str = "index.html";
+const SETTINGS_FILE: &str = "player.toml";
+
 /// `None` if there is no such file; a mistake is shown with file, line and caret.
 fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     let text = match std::fs::read_to_string(path) {
@@ -103,4 +164,52 @@ fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Opti
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     toml::from_str(&text).map(Some).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folder");
+            std::fs::write(path, text).expect("file");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_variation_has_what_it_does_not_vary_from_its_base() {
+        let all = folder(&[
+            ("base/index.html", ""),
+            ("base/player.toml", "profile = \"seed\"\ncan = [\"stop\"]\n[files]\n\"a.js\" = \"../a.js\"\n"),
+            ("other/player.toml", "extends = \"../base\"\ncan = []\n"),
+        ]);
+        let player = Player::read(&all.path().join("other")).expect("player");
+        assert_eq!((player.settings.profile, player.settings.can.len()), (Profile::Seed, 0));
+        assert_eq!(player.folders(), [all.path().join("other"), all.path().join("other/../base")]);
+        assert_eq!(
+            player.extra_files(Path::new("")),
+            [("a.js".to_string(), all.path().join("other/../base/../a.js"))]
+        );
+    }
+
+    #[test]
+    fn a_variation_of_a_variation_or_of_nothing_is_refused() {
+        let all = folder(&[
+            ("base/index.html", ""),
+            ("one/player.toml", "extends = \"../base\"\n"),
+            ("two/player.toml", "extends = \"../one\"\n"),
+            ("three/player.toml", "extends = \"../nowhere\"\n"),
+            ("four/player.toml", ""),
+        ]);
+        let wrong =
+            |name: &str| format!("{:#}", Player::read(&all.path().join(name)).expect_err("it is wrong"));
+        assert!(Player::read(&all.path().join("one")).is_ok());
+        assert!(wrong("two").contains("extends another player itself"), "{}", wrong("two"));
+        assert!(wrong("three").contains("no index.html"), "{}", wrong("three"));
+        assert!(wrong("four").contains("no index.html"), "{}", wrong("four"));
+    }
 }

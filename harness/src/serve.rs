@@ -274,8 +274,8 @@ impl Stage {
 
 /// Where the page's files come from.
 impl PageFiles {
-    pub fn new(folder: PathBuf, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles { folder, extra, speed, conditions: None }
+    pub fn new(folders: Vec<PathBuf>, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
+        PageFiles { folders, extra, speed, conditions: None }
     }
 
     /// Puts the page under these conditions.

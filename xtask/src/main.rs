@@ -37,11 +37,7 @@ enum Command {
     /// Say what this machine lacks and which command installs it.
     Doctor(doctor::Options),
     /// Run the players that must fail, and see each of them caught.
-    Mutants {
-        /// Install what is missing; each command is printed before it runs
-        #[arg(long)]
-        yes: bool,
-    },
+    Mutants(mutants::Options),
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -56,7 +52,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::command(options),
         Command::Test(options) => test::command(options),
         Command::Doctor(options) => doctor::command(options),
-        Command::Mutants { yes } => mutants::command(yes),
+        Command::Mutants(options) => mutants::command(&options),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),

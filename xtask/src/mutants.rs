@@ -1,24 +1,40 @@
-//! `cargo xtask mutants`: players with one promise broken each, run where it must show, and a correct twin.
+//! `cargo xtask mutants`: does the judge see each defect, and does it accuse nobody falsely?
 //!
-//! A judge that lets one of them pass, or accuses the twin, can't be trusted.
+//! *Mutants* are players with one promise broken each; the rule that each names must catch it. *Innocents* keep all
+//! promises, each in a style of its own; no rule may accuse them, not even of a SHOULD.
 
+mod matrix;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::player::{Mutant, Player};
 
+use crate::conformance::select::find_scenarios;
 use crate::{conformance, paths, report};
 
-/// The correct player that every mutant is a variation of.
-const INNOCENT: &str = "none";
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// Run the innocents in every scenario, not only in those that a mutant is caught in
+    #[arg(long)]
+    pub all: bool,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    pub yes: bool,
+}
 
 /// Runs the command and gives its exit code.
-pub fn command(yes: bool) -> anyhow::Result<ExitCode> {
-    let checks = run(yes)?;
+pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
+    let checks = run(options)?;
     report_checks(&checks);
-    Ok(ExitCode::from(u8::from(checks.iter().any(|check| check.wrong.is_some()))))
+    let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
+    println!("{}, {}", paths::short(&json_file()), paths::short(&out().join(matrix::PAGE)));
+    println!("{} passed, {wrong} failed", checks.len() - wrong);
+    Ok(ExitCode::from(u8::from(wrong > 0)))
 }
 
 /// One thing that had to be so.
@@ -29,30 +45,37 @@ pub struct Check {
     pub wrong: Option<String>,
 }
 
-/// Runs every mutant in the scenarios it names, and the innocent twin in all of these.
-pub fn run(yes: bool) -> anyhow::Result<Vec<Check>> {
+/// Runs every mutant in the scenarios it names, and the innocents in all of these.
+pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
     let mutants = mutants()?;
-    let filters: Vec<String> = mutants
-        .iter()
-        .flat_map(|(name, mutant)| {
-            let of = |player: &str, scenario: &String| format!("{player}@chromium/{scenario}");
-            mutant.scenarios.iter().flat_map(move |s| [of(name, s), of(INNOCENT, s)])
-        })
-        .collect();
-    let players = mutants.iter().map(|(name, _)| name.as_str()).chain([INNOCENT]);
-    let options = conformance::Options {
-        filters,
-        players: players.map(|name| format!("mutants/{name}")).collect(),
-        out: Some(paths::target().join("mutants")),
-        yes,
-        ..conformance::Options::default()
+    let innocents = innocents()?;
+    let own = |(name, mutant): &(String, Mutant)| {
+        mutant.scenarios.iter().map(|scenario| format!("{name}@chromium/{scenario}")).collect::<Vec<_>>()
     };
-    let report = conformance::run(options)?;
+    let scenarios: BTreeSet<String> = match options.all {
+        true => find_scenarios(&paths::root().join("scenarios"))?.into_keys().collect(),
+        false => mutants.iter().flat_map(|(_, mutant)| mutant.scenarios.iter().cloned()).collect(),
+    };
+    let fair =
+        innocents.iter().flat_map(|name| scenarios.iter().map(move |s| format!("{name}@chromium/{s}")));
+    let players = [(MUTANTS, mutants.iter().map(|(name, _)| name).collect::<Vec<_>>())]
+        .into_iter()
+        .chain([(INNOCENTS, innocents.iter().collect())])
+        .flat_map(|(folder, names)| names.into_iter().map(move |name| format!("{folder}/{name}")));
+    let report = conformance::run(conformance::Options {
+        filters: mutants.iter().flat_map(own).chain(fair).collect(),
+        players: players.collect(),
+        out: Some(out()),
+        strict: true,
+        yes: options.yes,
+        ..conformance::Options::default()
+    })?;
+    matrix::write(&report, &mutants, &innocents, &out(), &json_file())?;
     let caught = mutants.iter().flat_map(|(name, mutant)| {
         mutant.scenarios.iter().map(|scenario| caught(&report, name, mutant, scenario)).collect::<Vec<_>>()
     });
-    let innocent = report.trials.iter().filter(|trial| trial.player == INNOCENT).map(innocent);
-    Ok(caught.chain(innocent).collect())
+    let fair = report.trials.iter().filter(|trial| innocents.contains(&trial.player)).map(innocent);
+    Ok(caught.chain(fair).collect())
 }
 
 /// Prints what was checked, a line each.
@@ -65,23 +88,43 @@ pub fn report_checks(checks: &[Check]) {
     }
 }
 
+const MUTANTS: &str = "mutants";
+const INNOCENTS: &str = "innocents";
+
+fn out() -> PathBuf {
+    paths::target().join("mutants")
+}
+
+fn json_file() -> PathBuf {
+    paths::target().join("mutants.json")
+}
+
 fn mutants() -> anyhow::Result<Vec<(String, Mutant)>> {
-    let folder = paths::root().join("harness/players/mutants");
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .with_context(|| folder.display().to_string())?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.join("index.html").is_file())
-        .collect();
-    folders.sort();
-    let mut mutants = Vec::new();
-    for path in folders {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match Player::read(&path)?.settings.mutant {
-            Some(mutant) => mutants.push((name, mutant)),
-            None => anyhow::ensure!(name == INNOCENT, "mutants/{name} names no rule that must catch it"),
+    let folders = players_in(MUTANTS)?.into_iter();
+    let read = folders.map(|(name, folder)| {
+        let mutant = Player::read(&folder)?.settings.mutant;
+        let mutant = mutant.with_context(|| format!("mutants/{name} names no rule that must catch it"))?;
+        Ok((name, mutant))
+    });
+    read.collect()
+}
+
+fn innocents() -> anyhow::Result<Vec<String>> {
+    Ok(players_in(INNOCENTS)?.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Names and folders of the players in a folder of harness/players.
+fn players_in(folder: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let folder = paths::root().join("harness/players").join(folder);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if Player::is_in(&entry.path()) {
+            found.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
         }
     }
-    Ok(mutants)
+    found.sort();
+    Ok(found)
 }
 
 fn caught(report: &Report, name: &str, mutant: &Mutant, scenario: &str) -> Check {
@@ -101,37 +144,44 @@ fn caught(report: &Report, name: &str, mutant: &Mutant, scenario: &str) -> Check
 fn innocent(trial: &TrialReport) -> Check {
     let is_clean = trial.verdict == Verdict::Pass && trial.violations.is_empty();
     Check {
-        what: format!("the correct twin breaks no rule in {}", trial.scenario),
+        what: format!("the correct player {} breaks no rule in {}", trial.player, trial.scenario),
         wrong: (!is_clean).then(|| word(trial)),
     }
 }
 
 fn word(trial: &TrialReport) -> String {
-    let rules: Vec<&str> = trial.violations.iter().map(|v| v.rule.as_str()).collect();
-    format!("{} {} {}", report::word(trial.verdict), trial.reason.as_deref().unwrap_or(""), rules.join(", "))
+    let rules: BTreeSet<&str> = trial.violations.iter().map(|v| v.rule.as_str()).collect();
+    let rules: Vec<&str> = rules.into_iter().collect();
+    let reason = trial.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{}{reason} {}", report::word(trial.verdict), rules.join(", "))
+}
+
+/// Which players other than our own there are, for whoever asks what fails a scenario.
+#[cfg(test)]
+fn others() -> anyhow::Result<Vec<Player>> {
+    let players = players_in("")?.into_iter().chain(players_in(MUTANTS)?);
+    let others = players.filter(|(name, _)| name != conformance::OWN_PLAYER);
+    others.map(|(_, folder)| Player::read(&folder)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use segproof_core::rules::RULES;
     use segproof_harness::run::read_scenario;
 
     use super::*;
-    use crate::conformance::select::find_scenarios;
 
-    /// Every player at hand but our own: folders with an index.html below harness/players and its mutants.
-    fn others() -> Vec<Player> {
-        let players = paths::root().join("harness/players");
-        let folders = [players.clone(), players.join("mutants")].into_iter().flat_map(|folder| {
-            let entries = std::fs::read_dir(folder).expect("players");
-            entries.map(|entry| entry.expect("entry").path()).filter(|path| path.join("index.html").is_file())
-        });
-        let others = folders.filter(|path| !path.ends_with(conformance::OWN_PLAYER));
-        others.map(|path| Player::read(&path).expect("player")).collect()
+    #[test]
+    fn every_rule_must_catch_a_mutant() {
+        let named: BTreeSet<String> =
+            mutants().expect("mutants").into_iter().map(|(_, mutant)| mutant.rule).collect();
+        let rules: BTreeSet<String> = RULES.iter().map(|rule| rule.id.to_owned()).collect();
+        assert_eq!(named, rules);
     }
 
     #[test]
     fn every_scenario_is_failed_by_a_player_at_hand_or_says_what_it_guards_against() {
-        let others = others();
+        let others = others().expect("players");
         let fails = |player: &Player, scenario: &String| {
             let known = player.known.iter().any(|known| known.passes.is_none() && known.is_of(scenario));
             let mutant = player.settings.mutant.as_ref();

@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::Context;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
+pub use html::page;
 pub use junit::{Case, read_cases};
 pub use summary::{Counts, exit_code, print, trial_line, uncovered};
 

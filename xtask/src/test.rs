@@ -33,7 +33,7 @@ struct Tally {
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     doctor::provide(doctor::USUAL, Consent::from_yes(options.yes))?;
     let mut tally = unit_tests()?.and(doc_tests()?);
-    let mut checks = mutants::run(options.yes)?;
+    let mut checks = mutants::run(&mutants::Options { all: options.all, yes: options.yes })?;
     checks.extend(same_at_any_speed()?);
     checks.extend(warp::run()?);
     mutants::report_checks(&checks);

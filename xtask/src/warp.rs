@@ -69,7 +69,7 @@ async fn opened(
     let folder = paths::root().join("harness/tests/pages").join(name);
     // The page wants no stream.
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
-    let files = PageFiles::new(folder, Vec::new(), speed).under(conditions);
+    let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions);
     let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
     let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}")).await?;
     let opened = session.open_page(&stage.page_url()).await;

@@ -122,6 +122,22 @@ pub const RULES: &[Rule] = &[
         applies: applies::lists_gap,
     },
     Rule {
+        id: "hls/map-applies",
+        level: Level::Must,
+        says: "A segment is decoded with the initialization section that its EXT-X-MAP names.",
+        rests_on: "RFC 8216, 4.3.2.5",
+        check: hls::map_applies,
+        applies: applies::appends_media,
+    },
+    Rule {
+        id: "hls/hold-back",
+        level: Level::Should,
+        says: "Playback of a live playlist begins not less than three target durations from its end.",
+        rests_on: "RFC 8216, 6.3.3",
+        check: hls::hold_back,
+        applies: applies::appends_media,
+    },
+    Rule {
         id: "hls/reload-interval",
         level: Level::Should,
         says: "A reload waits one target duration after a changed playlist and half of it after an unchanged one.",
@@ -220,7 +236,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "view/frames-forward",
         level: Level::Viewer,
-        says: "The picture never goes back by more than half a second without a seek.",
+        says: "The picture never goes back by more than half a second, unless the viewer wants it.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
         check: viewer::frames_forward,
         applies: applies::shows,

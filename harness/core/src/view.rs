@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expect::Expect;
+use crate::hls::resolve;
 use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Trace};
 
 /// The trace, read.
@@ -15,6 +16,8 @@ pub struct View {
     clock_error_ms: f64,
     /// Every segment in any delivered playlist, with EXT-X-GAP or without.
     pub listed: BTreeMap<u64, Listed>,
+    /// Segment -> digests of the Media Initialization Sections that were served where its EXT-X-MAP points to.
+    pub inits: BTreeMap<u64, BTreeSet<String>>,
     pub shown: Vec<Shown>,
 }
 
@@ -43,6 +46,7 @@ impl View {
             followers: BTreeSet::new(),
             clock_error_ms: trace.clock_error_ms,
             listed: BTreeMap::new(),
+            inits: inits(trace),
             shown: shown(trace, expect),
         };
         // Segment -> those that list its URI as theirs, as slates do.
@@ -94,6 +98,29 @@ impl View {
             })
             .collect()
     }
+}
+
+fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
+    let mut served: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut redirects: BTreeMap<&str, String> = BTreeMap::new();
+    for request in &trace.requests {
+        if let Content::Init { digest } = &request.content {
+            served.entry(&request.path).or_default().insert(digest.clone());
+        }
+        if let Some(location) = &request.location {
+            redirects.insert(&request.path, resolve(&request.path, location));
+        }
+    }
+    let mut inits: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for request in &trace.requests {
+        for listing in request.delivered_listings() {
+            let path = resolve(&request.path, &listing.init);
+            let places = [redirects.get(path.as_str()), Some(&path)].into_iter().flatten();
+            let digests = places.filter_map(|place| served.get(place.as_str())).flatten().cloned();
+            inits.entry(listing.msn).or_default().extend(digests);
+        }
+    }
+    inits
 }
 
 fn shown(trace: &Trace, expect: &Expect) -> Vec<Shown> {

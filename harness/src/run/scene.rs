@@ -35,7 +35,7 @@ impl Scene {
         let Stream { publisher, expect, limit_ms, _live } =
             Stream::open(plan, scenario, player.settings.profile).await?;
         let td_ms = expect.target_duration_ms;
-        let files = PageFiles::new(player.folder.clone(), player.extra_files(&plan.target), trial.speed)
+        let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
             .under(action::conditions(scenario, td_ms));
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(listen, publisher, files, trial.speed, protocol).await?;

@@ -22,7 +22,8 @@ use super::{Shared, accept};
 
 /// Where the page's files come from, how fast its time runs, and what else it is put under.
 pub struct PageFiles {
-    pub(super) folder: PathBuf,
+    /// Where they are looked for, first here, then there.
+    pub(super) folders: Vec<PathBuf>,
     /// Names that are served from elsewhere, as player.toml's `[files]` says.
     pub(super) extra: Vec<(String, PathBuf)>,
     pub(super) speed: f64,
@@ -112,13 +113,14 @@ async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<S
 }
 
 impl PageFiles {
-    /// The file for a request path; `None` if it would leave the player's folder.
+    /// The file for a request path; `None` if there is none, or it would leave the player's folders.
     fn locate(&self, path: &str) -> Option<PathBuf> {
         if let Some((_, file)) = self.extra.iter().find(|(name, _)| name == path) {
             return Some(file.clone());
         }
         let inside = Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
-        inside.then(|| self.folder.join(path))
+        let places = self.folders.iter().map(|folder| folder.join(path));
+        if inside { places.into_iter().find(|place| place.is_file()) } else { None }
     }
 }
 
@@ -226,7 +228,7 @@ mod tests {
     use super::*;
 
     fn at_speed(speed: f64) -> PageFiles {
-        PageFiles::new(PathBuf::new(), Vec::new(), speed)
+        PageFiles::new(Vec::new(), Vec::new(), speed)
     }
 
     #[track_caller]

@@ -71,8 +71,8 @@ impl Stand {
         speed: f64,
         protocol: Protocol,
     ) -> Stand {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/mutants/none");
-        let files = PageFiles::new(folder, Vec::new(), speed);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/innocents/plain");
+        let files = PageFiles::new(vec![folder], Vec::new(), speed);
         let (stage, page) = Stage::open(publisher, files, speed, protocol).await.expect("three listeners");
         Stand { stage, page, media }
     }

@@ -9,6 +9,7 @@ use globset::{Glob, GlobMatcher};
 use segproof_core::presentation::{self, Source};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
+use segproof_harness::player::Player as PlayerFolder;
 
 use super::Options;
 use crate::paths;
@@ -78,9 +79,9 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
     let mut players: Vec<Player> = Vec::new();
     for word in given {
         let named = own.join(word);
-        let is_name = Path::new(word).is_relative() && named.join("index.html").is_file();
+        let is_name = Path::new(word).is_relative() && PlayerFolder::is_in(&named);
         let dir = if is_name { named } else { PathBuf::from(word) };
-        if !dir.join("index.html").is_file() {
+        if !PlayerFolder::is_in(&dir) {
             bail!(
                 "there is no player {word}: neither harness/players/{word} nor {word} holds an index.html{}",
                 known(&own)
@@ -103,7 +104,7 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
 
 fn known(own: &Path) -> String {
     let entries = std::fs::read_dir(own).into_iter().flatten().filter_map(Result::ok);
-    let names = entries.filter(|entry| entry.path().join("index.html").is_file());
+    let names = entries.filter(|entry| PlayerFolder::is_in(&entry.path()));
     let mut names: Vec<String> =
         names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
@@ -111,7 +112,7 @@ fn known(own: &Path) -> String {
 }
 
 fn read_abilities(dir: &Path) -> anyhow::Result<BTreeSet<String>> {
-    let player = segproof_harness::player::Player::read(dir)?;
+    let player = PlayerFolder::read(dir)?;
     Ok(player.settings.can.iter().map(|ability| ability.to_string()).collect())
 }
 

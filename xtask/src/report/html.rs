@@ -33,6 +33,11 @@ pub fn overview(report: &Report) -> anyhow::Result<String> {
     Ok(page)
 }
 
+/// A page of its own, from one of the templates.
+pub fn page(template: &str, values: &serde_json::Value) -> anyhow::Result<String> {
+    Ok(PAGES.get_template(template)?.render(Serde(values))?)
+}
+
 /// Writes the page of one trial, and of the first result that a rerun replaced.
 pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
     let folder = out.join(&trial.dir);
@@ -121,6 +126,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("style.css", include_str!("style.css")),
         ("overview.html", include_str!("overview.html")),
         ("trial.html", include_str!("trial.html")),
+        ("matrix.html", include_str!("matrix.html")),
     ];
     for (name, source) in templates {
         pages.add_template(name, source).unwrap_or_else(|error| unreachable!("{name}: {error:#}"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, Violation};
 use crate::hls::resolve;
 use crate::report::Level;
-use crate::trace::{PageEvent, Request, Resource, Unsettled};
+use crate::trace::{AppendedBox, PageEvent, Request, Resource, Unsettled};
 
 /// In segments mode a player may fill backwards: there only the picture counts.
 pub fn in_order(case: &Case) -> Vec<Violation> {
@@ -128,6 +128,83 @@ pub fn gap_not_loaded(case: &Case) -> Vec<Violation> {
         .collect()
 }
 
+/// The initialization section in force when media is appended is one that its EXT-X-MAP points to. One that nobody
+/// served, because the player has changed it, says nothing.
+pub fn map_applies(case: &Case) -> Vec<Violation> {
+    let is_served = |digest: &String| case.view.inits.values().any(|of_segment| of_segment.contains(digest));
+    let mut in_force: BTreeMap<u64, &String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for entry in &case.trace.page {
+        let PageEvent::Append { buffer, boxes, error: None, .. } = &entry.event else { continue };
+        in_force.extend(boxes.iter().filter_map(|b| match b {
+            AppendedBox::Init { digest } => Some((*buffer, digest)),
+            _ => None,
+        }));
+        let Some(init) = in_force.get(buffer).filter(|digest| is_served(digest)) else { continue };
+        let is_right = |msn: &u64| case.view.inits.get(msn).is_none_or(|digests| digests.contains(*init));
+        for segments in case.view.segments_in(entry) {
+            if let Some(msn) = segments.last().filter(|_| !segments.iter().any(is_right)) {
+                found.push(Violation::new(
+                    entry.at_ms,
+                    format!("segment {msn} was appended behind another initialization section than its EXT-X-MAP names"),
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Where a session begins: the first segment that is appended, seen in the playlists that had come before it was asked
+/// for. A list that is shorter leaves no choice, and one that is over has no end to be near to.
+pub fn hold_back(case: &Case) -> Vec<Violation> {
+    let mut appends = case.trace.page.iter().filter_map(|entry| {
+        let segments = case.view.segments_in(entry);
+        Some((entry.at_ms, segments.into_iter().find(|segments| !segments.is_empty())?))
+    });
+    let Some((at_ms, segments)) = appends.next() else { return Vec::new() };
+    let asked_ms =
+        |msn: &u64| case.trace.requests.iter().find(|r| r.resource.msn() == Some(*msn)).map(|r| r.at_ms);
+    let Some((msn, asked_ms)) = segments.iter().find_map(|msn| Some((*msn, asked_ms(msn)?))) else {
+        return Vec::new();
+    };
+    let known = case.trace.requests.iter().filter(|r| r.ended_ms <= asked_ms);
+    let from_end_ms = known.filter_map(|request| {
+        let text = request.delivered_playlist()?;
+        let said_ms = extinf_ms(text);
+        let place = request.delivered_listings().iter().position(|listing| listing.msn == msn)?;
+        let has_choice = said_ms.iter().sum::<f64>() >= HOLD_BACK_TD * target_duration_ms(text)?;
+        let is_free = !has_choice || text.contains("#EXT-X-ENDLIST");
+        let (from_end_ms, td_ms) = (said_ms.iter().skip(place).sum::<f64>(), target_duration_ms(text)?);
+        Some(if is_free { (f64::INFINITY, td_ms) } else { (from_end_ms, td_ms) })
+    });
+    let furthest = from_end_ms.max_by(|a, b| a.0.total_cmp(&b.0));
+    furthest
+        .filter(|(from_end_ms, td_ms)| *from_end_ms < (HOLD_BACK_TD - HOLD_BACK_GRACE_TD) * td_ms)
+        .map(|(from_end_ms, td_ms)| {
+            let asked_ms = HOLD_BACK_TD * td_ms;
+            Violation::new(
+                at_ms,
+                format!(
+                    "playback began with segment {msn}, {from_end_ms:.0} ms from the end; {asked_ms:.0} ms are asked for"
+                ),
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
+fn extinf_ms(text: &str) -> Vec<f64> {
+    let said = text
+        .lines()
+        .filter_map(|line| line.trim_end().strip_prefix("#EXTINF:")?.split(',').next()?.parse().ok());
+    said.map(|seconds: f64| seconds * 1000.0).collect()
+}
+
+fn target_duration_ms(text: &str) -> Option<f64> {
+    let said = text.lines().find_map(|line| line.trim_end().strip_prefix("#EXT-X-TARGETDURATION:"))?;
+    said.parse::<f64>().ok().map(|seconds| seconds * 1000.0)
+}
+
 /// From begin to begin; a retry after an error is another matter.
 pub fn reload_interval(case: &Case) -> Vec<Violation> {
     let td = case.expect.target_duration_ms;
@@ -156,6 +233,9 @@ pub fn reload_interval(case: &Case) -> Vec<Violation> {
     found
 }
 
+/// RFC 8216, 6.3.3. Segments are a bit shorter than the target duration, and counting them is common practice.
+const HOLD_BACK_TD: f64 = 3.0;
+const HOLD_BACK_GRACE_TD: f64 = 0.5;
 /// A timer's jitter, as part of the wait.
 const INTERVAL_GRACE: f64 = 0.1;
 const REQUEST_WALL_MS: f64 = 15.0;

@@ -159,6 +159,48 @@ pub const PAIRS: &[Pairs] = &[
         ],
     },
     Pairs {
+        rule: "hls/map-applies",
+        bad: &[("the EXT-X-MAP changes and the old one stays in force", || {
+            bent(|s| other_init(s, "the other init"))
+        })],
+        fair: &[
+            ("the new one is appended", || {
+                bent(|s| {
+                    other_init(s, "the other init");
+                    let other = AppendedBox::Init { digest: "the other init".into() };
+                    s.append(s.appended_ms(107) - 6.0, vec![other]);
+                })
+            }),
+            ("another URI leads to the same one", || bent(|s| other_init(s, "the init"))),
+            ("the player has changed it", || {
+                bent(|s| {
+                    other_init(s, "the other init");
+                    s.edit_appends(|event| {
+                        let PageEvent::Append { boxes, .. } = event else { unreachable!() };
+                        for b in boxes.iter_mut() {
+                            if let AppendedBox::Init { digest } = b {
+                                *digest = "the player's own".into();
+                            }
+                        }
+                    });
+                })
+            }),
+        ],
+    },
+    Pairs {
+        rule: "hls/hold-back",
+        bad: &[("two thirds of it from the end", || bent(|s| says_target_duration(s, 3)))],
+        fair: &[
+            ("a list that is shorter than that", || bent(|s| says_target_duration(s, 4))),
+            ("a list that is over", || {
+                bent(|s| {
+                    says_target_duration(s, 3);
+                    s.edit_playlists(|text| format!("{text}#EXT-X-ENDLIST\n"));
+                })
+            }),
+        ],
+    },
+    Pairs {
         rule: "hls/reload-interval",
         bad: &[
             ("half the wait after a changed playlist", || {
@@ -275,6 +317,25 @@ fn again_after(event: PageEvent) -> Session {
         s.page(at + 6.0, event);
         s.append_segment(at + 8.0, 105);
     })
+}
+
+/// From segment 107 on the playlists name another init, which is served with that digest.
+fn other_init(s: &mut Session, digest: &str) {
+    let at = s.appended_ms(107) - 10.0;
+    for request in &mut s.trace.requests {
+        if let Content::Playlist { text, listings } = &mut request.content {
+            let entry = "#EXTINF:2.000000,\nlive107.m4s";
+            *text = text.replace(entry, &format!("#EXT-X-MAP:URI=\"other.mp4\"\n{entry}"));
+            listings.iter_mut().filter(|l| l.msn >= 107).for_each(|l| l.init = "other.mp4".into());
+        }
+    }
+    s.request(at, "/live/other.mp4", Content::Init { digest: digest.into() });
+}
+
+fn says_target_duration(s: &mut Session, seconds: u32) {
+    s.edit_playlists(|text| {
+        text.replace("#EXT-X-TARGETDURATION:2", &format!("#EXT-X-TARGETDURATION:{seconds}"))
+    });
 }
 
 fn mark_gap(text: &str) -> String {

@@ -18,22 +18,32 @@ pub const PAIRS: &[Pairs] = &[
             }),
             ("a seek before the picture was there excuses nothing", || {
                 bent(|s| {
-                    s.media(8000.0, "seeking");
+                    s.action(8000.0, What::Seek);
+                    s.media(8001.0, "seeking");
+                    s.media(8100.0, "seeked");
                     s.frame(9010.0, 118, media_time(118));
+                })
+            }),
+            ("the player's own seek excuses nothing", || {
+                bent(|s| {
+                    s.media(9005.0, "seeking");
+                    s.frame(9010.0, 60, media_time(60));
                 })
             }),
         ],
         fair: &[
             ("a few frames back", || bent(|s| s.frame(9010.0, 124, media_time(124)))),
             ("the same frame twice", || bent(|s| s.frame(9010.0, 128, media_time(128)))),
-            ("back by a seek", || {
+            ("back by a viewer's seek", || {
                 bent(|s| {
+                    s.action(9004.0, What::Seek);
                     s.media(9005.0, "seeking");
                     s.frame(9010.0, 60, media_time(60));
                 })
             }),
-            ("back by a seek, with a late frame from before it", || {
+            ("back by a viewer's seek, with a late frame from before it", || {
                 bent(|s| {
+                    s.action(9004.0, What::Seek);
                     s.media(9005.0, "seeking");
                     s.frame(9010.0, 128, media_time(128));
                     s.media(9015.0, "seeked");

@@ -1,0 +1,5 @@
+import { Player as Plain } from './base.js';
+
+export class Player extends Plain {
+  needsInit() { return this.map === null; }
+}

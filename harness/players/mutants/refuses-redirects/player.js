@@ -1,0 +1,5 @@
+import { Player as Plain } from './base.js';
+
+export class Player extends Plain {
+  fetch(url, options) { return fetch(url, { ...options, redirect: 'error' }); }
+}

@@ -1,0 +1,7 @@
+import { Player as Plain } from './base.js';
+
+export class Player extends Plain {
+  isEnd() { return false; }
+
+  backoff() { return 0; }
+}
