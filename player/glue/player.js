@@ -49,7 +49,7 @@ export function play(url, video, options) {
     let status = 0, body;
     try {
       const { headers, ...rest } = options?.fetch ?? {};
-      const response = await fetch(resource ? new URL(uri, base) : url, {
+      const response = await fetch(resource ? new URL(uri, base) : uri || url, {
         ...rest,
         headers: length ? { ...headers, Range: `bytes=${offset}-${offset + length - 1}` } : headers,
         cache: 'no-store',
@@ -61,15 +61,16 @@ export function play(url, video, options) {
         if (length && response.status == 200) body = body.slice(offset, offset + length);
         else if (isShort(response.headers, body.byteLength)) body = 0;
         // Of a Multivariant Playlist the first variant is played, which its author meant to be started with.
-        const variant = body && !resource && /^#EXT-X-STREAM-INF:.*\s+([^#\s]+)/m.exec(decode(body));
-        if (variant && request == requests[resource]) {
-          url = new URL(variant[1], response.url);
-          return load(resource);
-        }
+        // A variant that is none itself is no playlist: followed, it could lead in circles.
+        const variant = body && !resource && !uri && /^#EXT-X-STREAM-INF:.*\s+([^#\s]+)/m.exec(decode(body));
+        if (variant && request == requests[resource]) return load(resource, new URL(variant[1], response.url));
         // What is no playlist must not take the place of the last one.
         if (body && !(resource ? hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat']) : isPlaylist(body)))
           body = 0;
-        if (body && !resource) base = response.url;
+        if (body && !resource) {
+          base = response.url;
+          if (uri) url = uri;
+        }
       } else {
         status = response.status;
         // The rest of an answer that nobody reads must not hold the connection.
