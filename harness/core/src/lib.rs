@@ -24,3 +24,4 @@ pub mod selfcheck;
 pub mod timeline;
 pub mod trace;
 pub mod view;
+pub mod witness;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation};
+use crate::action::What;
 use crate::hls::resolve;
 use crate::report::Level;
-use crate::trace::{AppendedBox, PageEvent, Request, Resource, Unsettled};
+use crate::trace::{AppendedBox, PageEvent, Request, Resource, Trace, Unsettled};
+use crate::witness::begun;
 
 /// In segments mode a player may fill backwards: there only the picture counts.
 pub fn in_order(case: &Case) -> Vec<Violation> {
@@ -205,19 +207,19 @@ fn target_duration_ms(text: &str) -> Option<f64> {
     said.parse::<f64>().ok().map(|seconds| seconds * 1000.0)
 }
 
-/// From begin to begin; a retry after an error is another matter.
+/// From begin to begin as the page sees it; a retry after an error is another matter.
 pub fn reload_interval(case: &Case) -> Vec<Violation> {
     let td = case.expect.target_duration_ms;
-    let loads: Vec<_> = case.trace.requests.iter().filter(|r| r.resource.is_playlist()).collect();
+    let delivered = case.trace.requests.iter().filter_map(|r| Some((r.n, r.delivered_playlist()?)));
+    let delivered: Vec<(u64, &str)> = delivered.collect();
     let mut found = Vec::new();
-    let mut previous_text = None;
     let mut floods = 0;
-    for pair in loads.windows(2) {
-        let Some(text) = pair[0].delivered_playlist() else { continue };
-        let has_changed = previous_text != Some(text);
-        previous_text = Some(text);
+    for pair in loads(case.trace).windows(2) {
+        let [(began_ms, load), (next_ms, next)] = pair else { continue };
+        let Some(place) = delivered.iter().position(|(n, _)| *n == load.n) else { continue };
+        let has_changed = place == 0 || delivered[place - 1].1 != delivered[place].1;
         let permitted_ms = if has_changed { td } else { td / 2.0 };
-        let waited_ms = pair[1].at_ms - pair[0].at_ms;
+        let waited_ms = next_ms - began_ms;
         // Request handling is not warped: it costs more stream time at a higher speed.
         let grace_ms = REQUEST_WALL_MS * case.trace.speed + permitted_ms * INTERVAL_GRACE;
         floods = if waited_ms < permitted_ms / 2.0 - grace_ms { floods + 1 } else { 0 };
@@ -227,10 +229,30 @@ pub fn reload_interval(case: &Case) -> Vec<Violation> {
                 if has_changed { "a changed" } else { "an unchanged" }
             );
             let level = if floods >= FLOOD_TIMES { Level::Must } else { Level::Should };
-            found.push(Violation::new(pair[1].at_ms, what).level(level));
+            found.push(Violation::new(next.at_ms, what).level(level));
         }
     }
     found
+}
+
+/// Loads of the Media Playlist in order, each with the time at which it began. Where the page is not seen to ask, a
+/// worker does, and the time is that of the origin: then the first one after a start is left out, because that took as
+/// long as the worker took to start.
+fn loads(trace: &Trace) -> Vec<(f64, &Request)> {
+    let begun = begun(trace);
+    let playlists = || trace.requests.iter().zip(&begun).filter(|(r, _)| r.resource.is_playlist());
+    if playlists().any(|(_, begun)| begun.in_page_ms.is_some()) {
+        // One without a call of the page is the browser's own repetition.
+        return playlists().filter_map(|(request, begun)| Some((begun.in_page_ms?, request))).collect();
+    }
+    let starts = trace.page.iter().filter_map(|entry| match &entry.event {
+        PageEvent::Action { what: What::Start, error: None, .. } => Some(entry.at_ms),
+        _ => None,
+    });
+    let first = |start_ms: f64| playlists().find(|(r, _)| r.at_ms >= start_ms).map(|(r, _)| r.n);
+    let late: Vec<u64> = [0.0].into_iter().chain(starts).filter_map(first).collect();
+    let on_time = playlists().filter(|(_, begun)| !late.contains(&begun.first_n));
+    on_time.map(|(request, begun)| (begun.at_origin_ms, request)).collect()
 }
 
 /// RFC 8216, 6.3.3. Segments are a bit shorter than the target duration, and counting them is common practice.

@@ -19,10 +19,11 @@ export class Player {
     this.rollbacks = 0;
     this.next = null; // Media Sequence Number of the next segment to append.
     this.map = null; // The initialization section that was appended last: {key, bytes}.
-    this.appended = []; // {msn, end}, where `end` is that of the buffer after it.
+    this.appended = []; // {msn, start, end} in the buffer.
     this.refused = new Set(); // Segments that cost the MediaSource twice.
     this.skips = 0;
     this.rebuilds = [];
+    this.resumesAt = null; // Where the first segment of a new MediaSource belongs.
     this.beginsRun = true; // The next segment's timestamps have nothing to do with the last one's.
     this.mode = 'segments';
   }
@@ -289,16 +290,18 @@ export class Player {
     // Behind one that added nothing even so there would be a hole.
     this.beginsRun = this.end() < before + 0.02;
     this.skips = 0;
-    this.appended.push({ msn: segment.msn, end: this.end() });
+    this.appended.push({ msn: segment.msn, start: this.resumesAt ?? before, end: this.end() });
     this.next = segment.msn + 1;
+    this.resumesAt = null;
   }
 
   /** A segment is appended once; a run begins where the buffer ends. */
   async appendMedia(bytes) {
     await this.evict(40, 30);
-    if (this.beginsRun && this.mode === 'segments') {
+    const resumes = this.resumesAt !== null;
+    if (resumes || (this.beginsRun && this.mode === 'segments')) {
       this.buffer.mode = 'sequence';
-      this.buffer.timestampOffset = this.end();
+      this.buffer.timestampOffset = resumes ? this.resumesAt : this.end();
     } else if (this.buffer.mode !== this.mode) this.buffer.mode = this.mode;
     return this.append(bytes);
   }
@@ -388,10 +391,11 @@ export class Player {
     this.rebuilds = this.rebuilds.filter((at) => now() - at < 10 * this.td).concat(now());
     if (this.rebuilds.length > 4 || this.isLeaving) return this.fail('media error');
     this.report(false, 'media error');
-    // What the playhead has all but finished counts as shown.
+    // In the new one the picture goes on where it was in the old one.
     const { currentTime } = this.video;
-    const shown = this.appended.find(({ end }) => end > currentTime + 0.5);
-    this.next = shown?.msn ?? this.next;
+    const shown = this.appended.find(({ end }) => end > currentTime);
+    if (shown) this.next = shown.msn;
+    this.resumesAt = shown?.start ?? currentTime;
     // Decoders find out late: it is the one that failed, or the one next to the screen.
     const suspect = this.appending ?? this.next;
     if (suspect === this.suspect || this.refused.has(suspect - 1)) this.refused.add(suspect);
@@ -402,6 +406,15 @@ export class Player {
     this.beginsRun = true;
     this.isBroken = false;
     this.attach();
+    const { source, video } = this;
+    await this.opened;
+    // No seek leads to where nothing is seekable (HTML, seeking), and Chromium forgets one before the metadata.
+    source.setLiveSeekableRange(0, currentTime + 1);
+    const resume = () => {
+      video.currentTime = currentTime;
+      source.clearLiveSeekableRange();
+    };
+    video.addEventListener('loadedmetadata', resume, { once: true, signal: this.over.signal });
   }
 
   /** The end of what is buffered, or where the playhead is. */

@@ -214,8 +214,29 @@ pub const PAIRS: &[Pairs] = &[
                 })
             }),
             ("a flood", || bent(flood)),
+            ("what the page asks for too soon, though it comes late", || {
+                bent(|s| {
+                    s.reload(8100.0);
+                    calls(s, |at_ms| if at_ms == 8100.0 { 7700.0 } else { at_ms - 5.0 });
+                })
+            }),
         ],
         fair: &[
+            ("a request that was held up on its way", || {
+                bent(|s| calls(s, |at_ms| if at_ms == 0.0 { -600.0 } else { at_ms - 600.0 }))
+            }),
+            ("a worker that took long to start", || {
+                bent(|s| {
+                    let second = s.trace.requests.iter_mut().filter(|r| r.resource.is_playlist()).nth(1);
+                    second.unwrap().at_ms = 1415.0;
+                })
+            }),
+            ("the browser's own repetition", || {
+                bent(|s| {
+                    calls(s, |at_ms| at_ms - 5.0);
+                    s.reload(6050.0);
+                })
+            }),
             ("half of it after an unchanged playlist", || {
                 bent(|s| {
                     last_reloads(s);
@@ -330,6 +351,15 @@ fn other_init(s: &mut Session, digest: &str) {
         }
     }
     s.request(at, "/live/other.mp4", Content::Init { digest: digest.into() });
+}
+
+/// The page is seen to ask for each playlist, at the time that `when` makes of the origin's.
+fn calls(s: &mut Session, when: impl Fn(f64) -> f64) {
+    let loads: Vec<f64> =
+        s.trace.requests.iter().filter(|r| r.resource.is_playlist()).map(|r| r.at_ms).collect();
+    for (id, at_ms) in (0..).zip(loads) {
+        s.page(when(at_ms), PageEvent::Fetch { id, url: format!("http://one{PLAYLIST_PATH}") });
+    }
 }
 
 fn says_target_duration(s: &mut Session, seconds: u32) {
