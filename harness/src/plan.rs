@@ -14,6 +14,9 @@ pub const PLAN_ENV: &str = "SEGPROOF_PLAN";
 /// The file in a trial's folder that holds its `TrialReport`.
 pub const VERDICT_FILE: &str = "verdict.json";
 
+/// The file in a trial's folder that holds what must come again at each repetition, where the scenario fixes it.
+pub const LANES_FILE: &str = "lanes.txt";
+
 /// One run of the suite.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunPlan {
@@ -36,6 +39,8 @@ pub struct RunPlan {
     pub target: PathBuf,
     /// SHOULD-level violations fail a trial.
     pub strict: bool,
+    /// Write snapshots in place of comparing with them.
+    pub bless: bool,
     pub trials: Vec<TrialPlan>,
 }
 
@@ -50,6 +55,8 @@ pub struct TrialPlan {
     pub scenario_file: PathBuf,
     /// Stream seconds per wall second.
     pub speed: f64,
+    /// The name, in the scenario's folder, of a snapshot of what must come again.
+    pub snapshot: Option<String>,
     /// The command that repeats this trial.
     pub repro: String,
 }

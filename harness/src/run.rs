@@ -1,6 +1,7 @@
 //! One trial: fixture -> packager -> origin (+ faults) -> browser (+ probe) -> trace -> judge -> report.
 
 mod conduct;
+mod explain;
 mod record;
 mod scene;
 mod serve;
@@ -14,6 +15,7 @@ use segproof_core::action::{self, Cues};
 use segproof_core::coverage;
 use segproof_core::expect::Expect;
 use segproof_core::judge::{self, Judgement, Terms};
+use segproof_core::lanes;
 use segproof_core::report::{NOT_REACHED, TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
 use segproof_core::selfcheck;
@@ -22,7 +24,7 @@ use segproof_core::view::Progress;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::browser::Session;
-use crate::plan::{RunPlan, TrialPlan, VERDICT_FILE};
+use crate::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
 use crate::serve::{Listen, PageMessage, Stage};
 use conduct::{Conductor, Signals};
@@ -171,9 +173,14 @@ fn conclude(
     trace: &Trace,
 ) -> anyhow::Result<TrialReport> {
     let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
-    let Judgement { verdict, violations, reason } = judge::judge(trace, expect, terms);
+    let Judgement { verdict, mut violations, reason, late_ms } = judge::judge(trace, expect, terms);
+    explain::explain(&mut violations, trace, scenario, &stage.fired());
     write_evidence(&trial.dir(&plan.out), trace, stage)?;
-    let mut report = TrialReport { verdict, violations, reason, ..blank(plan, trial, scenario) };
+    if lanes::are_fixed(scenario) {
+        std::fs::write(trial.dir(&plan.out).join(LANES_FILE), lanes::lanes(trace, expect))?;
+    }
+    let mut report =
+        TrialReport { verdict, violations, reason, late_ms: late_ms as u64, ..blank(plan, trial, scenario) };
     report.stream_ms = match verdict {
         Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(trace, expect),
         _ => 0,
@@ -210,6 +217,11 @@ async fn held_open(plan: &RunPlan, report: &TrialReport, messages: &mut Unbounde
         // What the page says now is for nobody, but must not pile up.
         () = async { while messages.recv().await.is_some() {} } => {}
     }
+}
+
+/// Replaces a trial's verdict by what was found out after it.
+pub fn amend(plan: &RunPlan, trial: &TrialPlan, report: &TrialReport) -> anyhow::Result<()> {
+    write_verdict(&trial.dir(&plan.out), report)
 }
 
 fn write_verdict(folder: &Path, report: &TrialReport) -> anyhow::Result<()> {
@@ -331,6 +343,7 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
         stream_ms: 0,
         wall_ms: 0,
         speed: trial.speed,
+        late_ms: 0,
         dir: folder.strip_prefix(&plan.out).unwrap_or(&folder).display().to_string(),
         repro: trial.repro.clone(),
         summary: scenario.summary.clone(),

@@ -6,6 +6,7 @@
 mod collect;
 mod nextest;
 mod progress;
+mod repeats;
 pub mod select;
 mod viewer;
 
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::doctor::{self, Consent, Need};
 use crate::front::{self, Front};
+use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
 use crate::{fixtures, paths, player, report};
 use nextest::Keeper;
@@ -58,6 +60,10 @@ pub struct Options {
     /// SHOULD-level violations fail a trial
     #[arg(long)]
     pub strict: bool,
+    /// Write down how our own player plays each scenario that leaves nothing to the moment, as a snapshot beside it, in
+    /// place of comparing with that
+    #[arg(long)]
+    pub bless: bool,
     /// Print the trials and what they are about, and run none
     #[arg(long)]
     pub list: bool,
@@ -79,6 +85,9 @@ pub struct Options {
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
+    /// What makes it hard for the run
+    #[arg(skip)]
+    pub hindrance: Hindrance,
 }
 
 impl Default for Options {
@@ -92,6 +101,7 @@ impl Default for Options {
             repeat: 1,
             scenarios: None,
             strict: false,
+            bless: false,
             list: false,
             out: None,
             webdriver: None,
@@ -99,17 +109,18 @@ impl Default for Options {
             headed: false,
             keep_open: false,
             yes: false,
+            hindrance: Hindrance::None,
         }
     }
 }
 
 /// How many trials run at a time on a machine of so many cores.
 pub fn default_jobs(cores: usize) -> usize {
-    (cores * JOBS_PER_TWO_CORES / 2).max(1)
+    cores * JOBS_PER_CORE
 }
 
-/// Trials per two cores: a browser that plays takes a fraction of one.
-const JOBS_PER_TWO_CORES: usize = 4;
+/// A browser that plays takes a fraction of one.
+const JOBS_PER_CORE: usize = 2;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -189,20 +200,24 @@ async fn run_selected(
     };
     let front = Front::open(settings, verdicts).await?;
     let stop = Stop::listen(front.killer())?;
+    let _until_the_end = Hindered::begin(options.hindrance, &front);
     let progress = Progress::start(selection.trials.len() * usize::from(options.repeat), finished);
     viewer::start(held, out.to_owned(), progress.clone());
 
     let mut trials: Vec<TrialReport> = Vec::new();
+    let mut rounds: Vec<RunPlan> = Vec::new();
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
         let plan = plan(options, &selection, &front, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
+        rounds.push(plan.clone());
         let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out };
         trials.extend(round.run().await?);
     }
     progress.finish();
     front.close().await;
+    repeats::compare(&rounds);
 
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;
@@ -235,6 +250,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
         fixtures: fixtures::cache(),
         target: paths::target(),
         strict: options.strict,
+        bless: options.bless,
         trials: selection.trials.iter().map(|trial| trial.plan.clone()).collect(),
     }
 }

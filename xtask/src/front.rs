@@ -2,9 +2,9 @@
 //!
 //! It speaks W3C WebDriver on a port of 127.0.0.1. New Session lends a browser that has served before, or starts a
 //! driver (or asks the remote end that `--webdriver` names); Delete Session takes it back, to be lent again or ended
-//! with its whole process group and its profile; every other command is handed on unread. A trial learns the front's URL and nothing about drivers. On the
-//! same listener, apart from WebDriver, trials post their finished report for the progress display, and ask for
-//! their browser's processes to be stopped and continued.
+//! with its whole process group and its profile; every other command is handed on unread. A trial learns the front's
+//! URL and nothing about drivers. On the same listener, apart from WebDriver, trials post their finished report for the
+//! progress display, and ask for their browser's processes to be stopped and continued.
 
 mod driver;
 mod ledger;
@@ -140,6 +140,11 @@ impl Front {
         move || shared.kill_everything()
     }
 
+    /// Who can stop the browsers of open sessions for a while.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { shared: Arc::clone(&self.shared) }
+    }
+
     /// Notes the process group that runs the trials, and a path that its command line names, so that a later
     /// run can end it if this one is killed; `None` when it has ended.
     pub fn note_trials(&self, trials: Option<(u32, &Path)>) -> std::io::Result<()> {
@@ -164,6 +169,31 @@ impl Front {
             closing.spawn(async move { browser.end(&shared, Manner::Polite).await });
         }
         while closing.join_next().await.is_some() {}
+    }
+}
+
+/// Stops browsers as an overloaded machine would.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    shared: Arc<Shared>,
+}
+
+impl Stopper {
+    /// Ids of the sessions that are open.
+    pub fn open(&self) -> Vec<String> {
+        let sessions = self.shared.lock_sessions();
+        let open = sessions.iter().filter(|(_, slot)| matches!(slot, Slot::Open(_)));
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Stops a session's browser, if it is still open, and continues it after that time.
+    pub async fn stop_for(&self, session: &str, time: Duration) {
+        let Ok(session) = self.shared.find(session) else { return };
+        if session.browser.signal(Processes::Stop).is_ok() {
+            tokio::time::sleep(time).await;
+            // It may have ended meanwhile.
+            let _gone = session.browser.signal(Processes::Continue);
+        }
     }
 }
 
@@ -321,11 +351,7 @@ async fn pass_signal(
     State(shared): State<Arc<Shared>>,
     Json(Signal { session, processes }): Json<Signal>,
 ) -> Result<StatusCode, WireError> {
-    let signal = match processes {
-        Processes::Stop => nix::sys::signal::Signal::SIGSTOP,
-        Processes::Continue => nix::sys::signal::Signal::SIGCONT,
-    };
-    shared.find(&session)?.browser.signal(signal)?;
+    shared.find(&session)?.browser.signal(processes)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

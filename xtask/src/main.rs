@@ -9,6 +9,8 @@ mod doctor;
 mod fixtures;
 mod front;
 mod mutants;
+mod overload;
+mod pages;
 mod paths;
 mod player;
 mod processes;
@@ -17,7 +19,6 @@ mod schema;
 mod serve;
 mod stop;
 mod test;
-mod warp;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and prove the player")]
@@ -38,6 +39,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Run the players that must fail, and see each of them caught.
     Mutants(mutants::Options),
+    /// Run our own player on a machine that can't keep up, and see it accused of nothing.
+    Overload(overload::Options),
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::command(options),
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants(options) => mutants::command(&options),
+        Command::Overload(options) => overload::command(&options),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),

@@ -67,6 +67,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         player: chosen.name.clone(),
         player_dir: chosen.dir.clone(),
         browser: BROWSER.to_owned(),
+        snapshot: None,
         repro: repro(&options, &name, &chosen.given),
         scenario: name,
         scenario_file: file,
@@ -82,6 +83,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),
         target: paths::target(),
+        bless: false,
         strict: options.strict,
         trials: vec![trial],
     };

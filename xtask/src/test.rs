@@ -10,7 +10,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::doctor::{self, Consent};
 use crate::mutants::{self, Check};
-use crate::{conformance, paths, report, warp};
+use crate::{conformance, pages, paths, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -35,7 +35,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let mut tally = unit_tests()?.and(doc_tests()?);
     let mut checks = mutants::run(&mutants::Options { all: options.all, yes: options.yes })?;
     checks.extend(same_at_any_speed()?);
-    checks.extend(warp::run()?);
+    checks.extend(pages::run()?);
     mutants::report_checks(&checks);
     let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
     tally = tally.and(Tally { passed: checks.len() - wrong, failed: wrong });

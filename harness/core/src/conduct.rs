@@ -204,6 +204,7 @@ mod tests {
             attempt: 1,
             status: 200,
             location: None,
+            opaque: false,
             content: Content::Playlist {
                 text: String::new(),
                 listings: vec![Listing {

@@ -109,6 +109,12 @@ impl Reply {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a page of another origin may read it (Fetch, CORS check): exactly one header says so.
+    pub fn is_readable(&self) -> bool {
+        let allowed = self.headers.iter().filter(|(name, _)| name == "access-control-allow-origin");
+        allowed.map(|(_, value)| value.as_str()).eq(["*"])
+    }
+
     /// What Content-Length says, if there is one.
     pub fn content_length(&self) -> Option<usize> {
         match self.framing {

@@ -295,6 +295,14 @@ impl Fault {
         KINDS.iter().copied().filter(|name| does(name)).collect()
     }
 
+    /// What it does depends on when a request comes, and not only on which one it is.
+    pub fn is_timed(&self) -> bool {
+        let is_time = |moment: &Option<Moment>| matches!(moment, Some(Moment::At(_)));
+        let waits = self.delay.is_some() || self.delay_body.is_some() || self.stall.is_some();
+        let is_slow = waits || self.throttle.is_some() || self.hang.is_some() || self.refuse;
+        is_slow || self.lasting.is_some() || is_time(&self.from) || is_time(&self.until)
+    }
+
     /// Changes what the playlist says, rather than the fate of a transfer.
     pub fn edits_playlist(&self) -> bool {
         let whole = self.stale

@@ -82,6 +82,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     pub violations: Vec<ViolationReport>,
     pub reason: Option<String>,
+    /// How late the latest heartbeat was, stream milliseconds.
+    pub late_ms: f64,
 }
 
 /// Judges a trial.
@@ -106,7 +108,8 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
         }
         _ => None,
     });
-    Judgement { verdict, violations, reason }
+    let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
+    Judgement { verdict, violations, reason, late_ms }
 }
 
 fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationReport> {
@@ -121,6 +124,9 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
                 level,
                 stream,
                 what: violation.what,
+                says: rule.says.to_string(),
+                rests_on: rule.rests_on.to_string(),
+                around: Vec::new(),
                 at_ms: Some(violation.at_ms),
                 known: applicable(terms).any(|known| known.is_about(rule.id)),
                 binding: match level {
@@ -195,44 +201,73 @@ fn doubt(trace: &Trace, late_ms_max: f64) -> Option<String> {
     if trace.page.is_empty() {
         return Some("evidence was lost: the page never reported".into());
     }
-    [(Witness::Page, "the page"), (Witness::Origin, "the origin")]
-        .into_iter()
-        .find_map(|(of, name)| heartbeat_doubt(trace, of, name, late_ms_max))
+    pulses(trace).iter().find_map(|(pulse, name)| heartbeat_doubt(pulse, name, late_ms_max))
 }
 
-fn heartbeat_doubt(trace: &Trace, of: Witness, name: &str, late_ms_max: f64) -> Option<String> {
-    let beats: Vec<_> = trace.beats.iter().filter(|beat| beat.of == of).collect();
+/// The heartbeats of one witness.
+struct Pulse<'a> {
+    trace: &'a Trace,
+    of: Witness,
+    conduct: Conduct,
+}
+
+fn pulses(trace: &Trace) -> [(Pulse<'_>, &'static str); 2] {
+    [(Witness::Page, "the page"), (Witness::Origin, "the origin")]
+        .map(|(of, name)| (Pulse { trace, of, conduct: Conduct::read(trace) }, name))
+}
+
+impl Pulse<'_> {
+    fn beats(&self) -> impl Iterator<Item = &Beat> {
+        self.trace.beats.iter().filter(|beat| beat.of == self.of)
+    }
+
+    /// A page that was meant to be silent is not late.
+    fn meant_ms(&self, from_ms: f64, to_ms: f64) -> f64 {
+        match self.of {
+            Witness::Page => self.conduct.silent_ms(from_ms, to_ms),
+            Witness::Origin => 0.0,
+        }
+    }
+
+    /// Lag is not warped: at a higher speed it costs more stream time.
+    fn due_ms(&self, beat: &Beat) -> f64 {
+        beat.at_ms - beat.lag_ms * self.trace.speed
+    }
+
+    /// The latest one, and how late it was. Loading the page comes before stream time and is not judged.
+    fn latest(&self) -> Option<(&Beat, f64)> {
+        let judged = self.beats().filter(|beat| self.due_ms(beat) >= 0.0);
+        let late = judged.map(|beat| {
+            (beat, beat.lag_ms * self.trace.speed - self.meant_ms(self.due_ms(beat), beat.at_ms))
+        });
+        late.max_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+}
+
+fn heartbeat_doubt(pulse: &Pulse, name: &str, late_ms_max: f64) -> Option<String> {
+    let trace = pulse.trace;
+    let beats: Vec<&Beat> = pulse.beats().collect();
     let Some(last) = beats.last() else { return Some(format!("{name} had no heartbeat")) };
-    let conduct = Conduct::read(trace);
-    // A page that was meant to be silent is not late.
-    let meant_ms = |from_ms, to_ms| match of {
-        Witness::Page => conduct.silent_ms(from_ms, to_ms),
-        Witness::Origin => 0.0,
-    };
-    // Lag is not warped: at a higher speed it costs more stream time.
-    let due_ms = |beat: &Beat| beat.at_ms - beat.lag_ms * trace.speed;
-    let late_ms = |beat: &Beat| beat.lag_ms * trace.speed - meant_ms(due_ms(beat), beat.at_ms);
-    // Loading the page comes before stream time and is not judged.
-    let judged = || beats.iter().filter(|beat| due_ms(beat) >= 0.0);
-    if let Some(beat) = judged().max_by(|a, b| late_ms(a).total_cmp(&late_ms(b)))
-        && late_ms(beat) > late_ms_max
+    if let Some((beat, late_ms)) = pulse.latest()
+        && late_ms > late_ms_max
     {
         return Some(format!(
             "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
-            late_ms(beat) / trace.speed,
+            late_ms / trace.speed,
             beat.at_ms / 1000.0,
             trace.speed
         ));
     }
     // One that never came says nothing of its lag.
     let silence_ms_max = late_ms_max + 2.0 * HEARTBEAT_WALL_MS * trace.speed;
-    let before_first = (0.0, due_ms(beats[0]));
-    let between = beats.windows(2).filter(|pair| due_ms(pair[1]) >= 0.0).map(|p| (p[0].at_ms, p[1].at_ms));
+    let before_first = (0.0, pulse.due_ms(beats[0]));
+    let between =
+        beats.windows(2).filter(|pair| pulse.due_ms(pair[1]) >= 0.0).map(|p| (p[0].at_ms, p[1].at_ms));
     let after_last = (last.at_ms, trace.ended_at_ms);
     let (from_ms, to_ms) = [before_first, after_last]
         .into_iter()
         .chain(between)
-        .find(|(a, b)| b - a - meant_ms(*a, *b) > silence_ms_max)?;
+        .find(|(a, b)| b - a - pulse.meant_ms(*a, *b) > silence_ms_max)?;
     Some(format!(
         "evidence was lost: {name} had no heartbeat for {:.0} ms from {:.1} s on",
         to_ms - from_ms,

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod hls;
 pub mod ideal;
 pub mod judge;
+pub mod lanes;
 pub mod media;
 pub mod notation;
 pub mod origin;

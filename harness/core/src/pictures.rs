@@ -73,6 +73,13 @@ impl Pictures {
         self.of.values().next()
     }
 
+    /// Which time round its run's fixture a segment is, from 1: its first frame has been seen so often.
+    pub fn lap(&self, msn: u64) -> Option<usize> {
+        let picture = self.of.get(&msn)?;
+        let is_same = |other: &&u64| **other <= msn && self.of[*other].first == picture.first;
+        Some(self.by_run.get(&picture.run)?.iter().filter(is_same).count())
+    }
+
     /// Count of the first frame of a segment.
     pub fn first_frame(&self, msn: u64) -> Option<u64> {
         self.of.get(&msn).map(|picture| picture.before)
@@ -98,5 +105,9 @@ mod tests {
         assert_eq!(pictures.find(2, 120, 0), None);
         assert_eq!(pictures.find(3, 0, 0), None);
         assert_eq!(pictures.of(107).unwrap().last_frame(), 479);
+        assert_eq!(
+            [101, 102, 105, 107, 108].map(|msn| pictures.lap(msn)),
+            [Some(1), Some(2), Some(3), Some(1), None]
+        );
     }
 }

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Coverage;
+use crate::trace::Line;
 
 /// The outcome of a trial, in the words of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,6 +59,11 @@ pub struct ViolationReport {
     pub stream: Stream,
     /// One sentence: what was seen and what was expected.
     pub what: String,
+    /// What the rule asks for, in one sentence, and what that rests on.
+    #[serde(default)]
+    pub says: String,
+    #[serde(default)]
+    pub rests_on: String,
     /// Stream time of the offending entry in milliseconds, where there is one.
     #[serde(default)]
     pub at_ms: Option<f64>,
@@ -68,6 +74,9 @@ pub struct ViolationReport {
     /// a player with another profile): shown, but without weight in the verdict.
     #[serde(default = "yes")]
     pub binding: bool,
+    /// The trace around it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<Line>,
 }
 
 fn yes() -> bool {
@@ -88,6 +97,9 @@ pub struct TrialReport {
     pub stream_ms: u64,
     pub wall_ms: u64,
     pub speed: f64,
+    /// How late the latest heartbeat of page or origin was, in stream milliseconds.
+    #[serde(default)]
+    pub late_ms: u64,
     /// Folder of the trial's files, relative to the report.
     #[serde(default)]
     pub dir: String,

@@ -4,6 +4,8 @@
 //! the first playlist request; page times are mapped to it with the error bound in [`Trace::clock_error_ms`].
 //! No fault is named here: a judge that knows the crime can't be trusted.
 
+mod text;
+
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::What;
 use crate::exchange::Host;
 use crate::media::SegmentFacts;
+pub use text::{Line, around};
 
 /// All evidence of one trial.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -109,6 +112,9 @@ pub struct Request {
     pub status: u16,
     /// Where a redirect leads.
     pub location: Option<String>,
+    /// A page of another origin, as the player's is, may not read the answer (Fetch, CORS check).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opaque: bool,
     /// What the body is, where one was meant.
     pub content: Content,
     /// Length of the body had it been sent whole.
@@ -176,9 +182,9 @@ pub enum End {
 }
 
 impl Request {
-    /// The client got the right bytes, all of them.
+    /// The client got the right bytes, all of them, and could read them.
     pub fn is_good(&self) -> bool {
-        let is_answered = matches!(self.status, 200..=299) && self.status != 204;
+        let is_answered = matches!(self.status, 200..=299) && self.status != 204 && !self.opaque;
         is_answered && self.end == End::Complete && self.content != Content::Nothing
     }
 
@@ -388,117 +394,5 @@ impl Trace {
             line("beat", serde_json::to_value(beat));
         }
         text
-    }
-
-    /// Both lanes in order of time, a line each, for a person.
-    pub fn to_text(&self) -> String {
-        let mut lines: Vec<(f64, String)> = Vec::new();
-        for r in &self.requests {
-            let what = match &r.content {
-                Content::Playlist { text, .. } => format!(" [{}]", listed(text)),
-                _ => String::new(),
-            };
-            let end = match r.end {
-                End::Complete => String::new(),
-                end => format!(" {end:?} after {} of {} bytes", r.sent_bytes, r.whole_bytes),
-            };
-            lines.push((
-                r.at_ms,
-                format!(
-                    "origin {:>4}  GET {} (attempt {}) -> {}{what}{end}, {:.0} ms",
-                    r.n,
-                    r.resource,
-                    r.attempt,
-                    r.status,
-                    r.ended_ms - r.at_ms
-                ),
-            ));
-        }
-        for entry in &self.page {
-            lines.push((entry.at_ms, format!("page   {:>4}  {}", entry.n, describe(&entry.event))));
-        }
-        lines.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut text = String::new();
-        for (at, line) in lines {
-            let _ = writeln!(text, "{:>9.3}s  {line}", at / 1000.0);
-        }
-        for lost in &self.lost {
-            let _ = writeln!(text, "lost: {lost}");
-        }
-        text
-    }
-}
-
-/// `100..104` or the like, read from a playlist's text.
-fn listed(text: &str) -> String {
-    let uris: Vec<_> = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect();
-    let mut summary = match (uris.first(), uris.last()) {
-        (Some(first), Some(last)) => format!("{first} .. {last}"),
-        _ => "no segment".to_string(),
-    };
-    if text.contains("#EXT-X-GAP") {
-        summary.push_str(", GAP");
-    }
-    if text.contains("#EXT-X-ENDLIST") {
-        summary.push_str(", ENDLIST");
-    }
-    summary
-}
-
-fn describe(event: &PageEvent) -> String {
-    match event {
-        PageEvent::Hello { agent } => format!("probe ready: {agent}"),
-        PageEvent::Fetch { id, url } => format!("fetch #{id} {url}"),
-        PageEvent::FetchDone { id, status: Some(status), .. } => format!("fetch #{id} -> {status}"),
-        PageEvent::FetchDone { id, error, .. } => {
-            format!("fetch #{id} failed: {}", error.as_deref().unwrap_or("?"))
-        }
-        PageEvent::AddSourceBuffer { buffer, mime } => format!("addSourceBuffer {buffer}: {mime}"),
-        PageEvent::Append { buffer, bytes, boxes, updating, error, mode } => {
-            let boxes: Vec<_> = boxes
-                .iter()
-                .map(|b| match b {
-                    AppendedBox::Init { .. } => "init".to_string(),
-                    AppendedBox::Moof => "moof".into(),
-                    AppendedBox::Mdat { digest } => format!("mdat {digest}"),
-                    AppendedBox::Garbage => "garbage".into(),
-                })
-                .collect();
-            let mut line = format!("append {buffer} ({mode}): {bytes} bytes [{}]", boxes.join(", "));
-            if *updating {
-                line.push_str(" WHILE UPDATING");
-            }
-            if let Some(error) = error {
-                let _ = write!(line, " threw {error}");
-            }
-            line
-        }
-        PageEvent::UpdateEnd { buffer, buffered } => {
-            let ranges: Vec<_> = buffered.iter().map(|(s, e)| format!("{s:.3}-{e:.3}")).collect();
-            format!("updateend {buffer}: buffered {}", ranges.join(" "))
-        }
-        PageEvent::BufferError { buffer } => format!("SourceBuffer {buffer} fired error"),
-        PageEvent::Remove { buffer, start, end, error } => {
-            format!("remove {buffer} {start:.3}-{end:.3} {}", error.as_deref().unwrap_or(""))
-        }
-        PageEvent::Abort { buffer } => format!("abort {buffer}"),
-        PageEvent::ChangeType { buffer, mime } => format!("changeType {buffer}: {mime}"),
-        PageEvent::TimestampOffset { buffer, seconds } => format!("timestampOffset {buffer} = {seconds:.3}"),
-        PageEvent::EndOfStream { error } => format!("endOfStream {}", error.as_deref().unwrap_or("")),
-        PageEvent::Media { event, time, error } => {
-            format!("media {event} at {time:.3} {}", error.as_deref().unwrap_or(""))
-        }
-        PageEvent::Frame { run, number, media_time } => {
-            format!("frame {number} of run {run} at {media_time:.3}")
-        }
-        PageEvent::Unreadable { media_time } => format!("frame without a readable code at {media_time:.3}"),
-        PageEvent::Uncaught { message } => format!("uncaught: {message}"),
-        PageEvent::PlayerError { fatal, message } => {
-            format!("player {}: {message}", if *fatal { "gave up" } else { "error" })
-        }
-        PageEvent::Action { what, note, error } => match error {
-            Some(error) => format!("ACTION {what} {note} COULD NOT HAPPEN: {error}"),
-            None => format!("ACTION {what} {note}").trim_end().to_string(),
-        },
     }
 }

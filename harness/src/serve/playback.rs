@@ -233,6 +233,7 @@ impl Exchange {
             attempt: reply.attempt,
             status: reply.status,
             location: reply.header("location").map(str::to_string),
+            opaque: !reply.is_readable(),
             content: reply.content.clone(),
             whole_bytes: whole_bytes(&reply) as u64,
             sent_bytes: 0,

@@ -55,6 +55,7 @@ fn without_evidence(trial: &TrialPlan, verdict: Verdict, reason: String) -> Tria
         stream_ms: 0,
         wall_ms: 0,
         speed: trial.speed,
+        late_ms: 0,
         dir: String::new(),
         repro: String::new(),
         summary: String::new(),
@@ -113,6 +114,7 @@ mod tests {
             scenario: "a/b".into(),
             scenario_file: "s".into(),
             speed: 4.0,
+            snapshot: None,
             repro: String::new(),
         }
     }

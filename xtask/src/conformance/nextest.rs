@@ -84,6 +84,10 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
         command.env_remove(key);
     }
     command.env(PLAN_ENV, file(".json")).stdin(lock);
+    // Trials compare snapshots; what the user's environment says of those is for other tests.
+    let update = if plan.bless { "always" } else { "no" };
+    command.env("INSTA_UPDATE", update).env("INSTA_FORCE_PASS", "0").env("INSTA_OUTPUT", "none");
+    command.env("INSTA_WORKSPACE_ROOT", paths::root());
     if let Ok(copy) = log.try_clone() {
         command.stdout(copy);
     }

@@ -11,7 +11,7 @@ use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
 use segproof_harness::player::Player as PlayerFolder;
 
-use super::Options;
+use super::{OWN_PLAYER, Options};
 use crate::paths;
 
 /// The trials of a run, in the order of their names' parts.
@@ -198,6 +198,7 @@ fn trial(
         scenario: scenario.to_owned(),
         scenario_file: file.to_owned(),
         speed: info.max_speed.map_or(options.speed, |most| options.speed.min(most)),
+        snapshot: (player.name == OWN_PLAYER).then(|| OWN_PLAYER.to_owned()),
         repro: String::new(),
     };
     plan.repro = repro(options, &plan, &player.given);

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nix::sys::signal::Signal;
 use segproof_harness::engine::{self, CLIENT_CAPABILITY, Client, Engine, Machine, User};
+use segproof_harness::plan::Processes;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -300,8 +301,12 @@ impl Browser {
         }
     }
 
-    /// Sends a signal to the driver and its browser.
-    pub fn signal(&self, signal: Signal) -> Result<(), WireError> {
+    /// Stops or continues the driver and its browser.
+    pub fn signal(&self, processes: Processes) -> Result<(), WireError> {
+        let signal = match processes {
+            Processes::Stop => Signal::SIGSTOP,
+            Processes::Continue => Signal::SIGCONT,
+        };
         let driver = self.driver.as_ref().ok_or_else(|| {
             WireError::unknown("the session's processes belong to the remote end".to_owned())
         })?;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use anyhow::Context;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
-use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_core::report::{Report, TrialReport, Verdict, ViolationReport};
 use serde_json::json;
 
 use super::{Counts, log_stem, name, word, write_file};
@@ -52,7 +52,8 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
     };
     let page = PAGES.get_template("trial.html")?.render(Serde(json!({
         "row": row(trial),
-        "violations": trial.violations,
+        "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
+        "late": trial.late_ms,
         "reason": trial.reason,
         "repro": trial.repro,
         "browser_version": trial.browser_version,
@@ -69,6 +70,20 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
         Some(first) => write_trial(first, out),
         None => Ok(()),
     }
+}
+
+fn violation(violation: &ViolationReport) -> serde_json::Value {
+    let around: Vec<_> = violation
+        .around
+        .iter()
+        .map(|line| {
+            let is_here = violation.at_ms.is_some_and(|at_ms| line.at_ms == at_ms);
+            json!({ "text": line.to_string(), "is_here": is_here, "is_faulted": line.note.is_some() })
+        })
+        .collect();
+    let mut value = json!(violation);
+    value["around"] = json!(around);
+    value
 }
 
 fn row(trial: &TrialReport) -> serde_json::Value {

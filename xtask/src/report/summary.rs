@@ -81,7 +81,8 @@ pub fn trial_line(trial: &TrialReport) -> String {
     }
     if matches!(trial.verdict, Verdict::Fail | Verdict::UnexpectedPass) {
         for violation in trial.violations.iter().filter(|violation| violation.binding && !violation.known) {
-            line.push_str(&format!("\n     {}: {}", violation.rule, violation.what));
+            let (rule, what, rests_on) = (&violation.rule, &violation.what, &violation.rests_on);
+            line.push_str(&format!("\n     {rule}: {what} [{rests_on}]"));
         }
     }
     line

@@ -377,6 +377,7 @@ mod tests {
             attempt: 1,
             status: 200,
             location: None,
+            opaque: false,
             content,
             whole_bytes: 1,
             sent_bytes: 1,

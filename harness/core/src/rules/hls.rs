@@ -6,7 +6,7 @@ use super::{Case, Violation};
 use crate::action::What;
 use crate::hls::resolve;
 use crate::report::Level;
-use crate::trace::{AppendedBox, PageEvent, Request, Resource, Trace, Unsettled};
+use crate::trace::{AppendedBox, Listing, PageEvent, Request, Resource, Trace, Unsettled};
 use crate::witness::begun;
 
 /// In segments mode a player may fill backwards: there only the picture counts.
@@ -157,7 +157,7 @@ pub fn map_applies(case: &Case) -> Vec<Violation> {
 }
 
 /// Where a session begins: the first segment that is appended, seen in the playlists that had come before it was asked
-/// for. A list that is shorter leaves no choice, and one that is over has no end to be near to.
+/// for. A list of which nothing is there that far from the end leaves no choice, and one that is over has no end to be near to.
 pub fn hold_back(case: &Case) -> Vec<Violation> {
     let mut appends = case.trace.page.iter().filter_map(|entry| {
         let segments = case.view.segments_in(entry);
@@ -172,11 +172,14 @@ pub fn hold_back(case: &Case) -> Vec<Violation> {
     let known = case.trace.requests.iter().filter(|r| r.ended_ms <= asked_ms);
     let from_end_ms = known.filter_map(|request| {
         let text = request.delivered_playlist()?;
-        let said_ms = extinf_ms(text);
-        let place = request.delivered_listings().iter().position(|listing| listing.msn == msn)?;
-        let has_choice = said_ms.iter().sum::<f64>() >= HOLD_BACK_TD * target_duration_ms(text)?;
+        let (said_ms, td_ms) = (extinf_ms(text), target_duration_ms(text)?);
+        let listings = request.delivered_listings();
+        let from_end_ms = |place: usize| said_ms.iter().skip(place).sum::<f64>();
+        let is_there = |listing: &Listing| !listing.gap && !case.expect.excused.contains(&listing.msn);
+        let mut there = (0..listings.len()).filter(|place| is_there(&listings[*place]));
+        let has_choice = there.any(|place| from_end_ms(place) >= HOLD_BACK_TD * td_ms);
         let is_free = !has_choice || text.contains("#EXT-X-ENDLIST");
-        let (from_end_ms, td_ms) = (said_ms.iter().skip(place).sum::<f64>(), target_duration_ms(text)?);
+        let from_end_ms = from_end_ms(listings.iter().position(|listing| listing.msn == msn)?);
         Some(if is_free { (f64::INFINITY, td_ms) } else { (from_end_ms, td_ms) })
     });
     let furthest = from_end_ms.max_by(|a, b| a.0.total_cmp(&b.0));
@@ -209,7 +212,6 @@ fn target_duration_ms(text: &str) -> Option<f64> {
 
 /// From begin to begin as the page sees it; a retry after an error is another matter.
 pub fn reload_interval(case: &Case) -> Vec<Violation> {
-    let td = case.expect.target_duration_ms;
     let delivered = case.trace.requests.iter().filter_map(|r| Some((r.n, r.delivered_playlist()?)));
     let delivered: Vec<(u64, &str)> = delivered.collect();
     let mut found = Vec::new();
@@ -218,6 +220,9 @@ pub fn reload_interval(case: &Case) -> Vec<Violation> {
         let [(began_ms, load), (next_ms, next)] = pair else { continue };
         let Some(place) = delivered.iter().position(|(n, _)| *n == load.n) else { continue };
         let has_changed = place == 0 || delivered[place - 1].1 != delivered[place].1;
+        // What is no playlist is an error, and tried again as such.
+        let Some(said_ms) = target_duration_ms(delivered[place].1) else { continue };
+        let td = said_ms.min(case.expect.target_duration_ms);
         let permitted_ms = if has_changed { td } else { td / 2.0 };
         let waited_ms = next_ms - began_ms;
         // Request handling is not warped: it costs more stream time at a higher speed.

@@ -164,6 +164,7 @@ impl Session {
             attempt,
             status: 200,
             location: None,
+            opaque: false,
             content,
             whole_bytes: 1000,
             sent_bytes: 1000,

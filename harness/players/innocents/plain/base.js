@@ -81,15 +81,16 @@ export class Player {
   /** From begin to begin (RFC 8216, 6.3.4). */
   reloadPause(hasChanged) { return hasChanged ? this.td : this.td / 2; }
 
-  async reload() {
-    const answer = await this.get(this.url);
+  async reload(url = this.url, isVariant = false) {
+    const answer = await this.get(url);
     if (!answer.body) return { status: answer.status };
     const text = new TextDecoder().decode(answer.body);
     const variant = /^#EXT-X-STREAM-INF:.*\s+([^#\s]+)/m.exec(text);
-    if (variant && !this.isVariant) {
-      this.isVariant = true;
-      this.url = new URL(variant[1], answer.url).href;
-      return this.reload();
+    if (variant && !isVariant) {
+      const ofVariant = new URL(variant[1], answer.url).href;
+      const media = await this.reload(ofVariant, true);
+      if (media.text) this.url = ofVariant;
+      return media;
     }
     return /^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(text) ? { text, url: this.base(answer.url) } : { status: 0 };
   }

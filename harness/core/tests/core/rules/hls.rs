@@ -192,6 +192,15 @@ pub const PAIRS: &[Pairs] = &[
         bad: &[("two thirds of it from the end", || bent(|s| says_target_duration(s, 3)))],
         fair: &[
             ("a list that is shorter than that", || bent(|s| says_target_duration(s, 4))),
+            ("what lies that far from the end is a GAP", || {
+                bent(|s| {
+                    says_target_duration(s, 3);
+                    for msn in [100, 101] {
+                        let entry = format!("#EXTINF:2.000000,\nlive{msn}.m4s");
+                        s.edit_playlists(|text| text.replace(&entry, &format!("#EXT-X-GAP\n{entry}")));
+                    }
+                })
+            }),
             ("a list that is over", || {
                 bent(|s| {
                     says_target_duration(s, 3);
@@ -222,6 +231,26 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("an answer that the page may not read is tried again", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0).opaque = true;
+                    s.reload(14_100.0);
+                })
+            }),
+            ("what is no playlist is tried again", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.request(14_000.0, PLAYLIST_PATH, listing("<html>".into()));
+                    s.reload(14_100.0);
+                })
+            }),
+            ("the playlist says a shorter target duration", || {
+                bent(|s| {
+                    says_target_duration(s, 1);
+                    s.reload(7000.0);
+                })
+            }),
             ("a request that was held up on its way", || {
                 bent(|s| calls(s, |at_ms| if at_ms == 0.0 { -600.0 } else { at_ms - 600.0 }))
             }),

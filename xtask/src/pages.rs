@@ -1,6 +1,7 @@
 //! The pages that assert what the suite's own scripts make of a page's world, opened in a real browser at several
-//! speeds: probe and warp leave it as it is, but for its speed (`harness/tests/pages/warp`), and the conditions
-//! change what they are to change (`harness/tests/pages/conditions`).
+//! speeds: probe and warp leave it as it is, but for its speed (`harness/tests/pages/warp`), the conditions
+//! change what they are to change (`harness/tests/pages/conditions`), and a browser that is lent again has forgotten
+//! (`harness/tests/pages/fresh`).
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
             window: Window::Headless,
             remote: None,
             viewer: None,
-            logs: paths::target().join("warp"),
+            logs: paths::target().join("pages"),
             state: conformance::state_folder(),
         };
         // No trial posts a verdict here.
@@ -49,6 +50,14 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
         for speed in CONDITIONS_SPEEDS {
             let wrong = page(&front.url, "conditions", speed, Some(CONDITIONS)).await;
             checks.push(Check { what: format!("a page sees its conditions at speed {speed}"), wrong });
+        }
+        // The pages before have left nothing; what the first one leaves is for the second one to find.
+        for nth in ["once", "again"] {
+            let wrong = page(&front.url, "fresh", 1.0, None).await;
+            checks.push(Check {
+                what: format!("a browser that is lent {nth} has nothing of a page before"),
+                wrong,
+            });
         }
         front.close().await;
         Ok(checks)
