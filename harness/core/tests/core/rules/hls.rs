@@ -247,8 +247,8 @@ pub const PAIRS: &[Pairs] = &[
             }),
             ("the playlist says a shorter target duration", || {
                 bent(|s| {
-                    says_target_duration(s, 1);
                     s.reload(7000.0);
+                    says_target_duration(s, 1);
                 })
             }),
             ("a request that was held up on its way", || {
