@@ -185,6 +185,7 @@ fn conclude(
         Verdict::Pass | Verdict::Fail | Verdict::Known => judge::verified_ms(trace, expect),
         _ => 0,
     };
+    report.picture = judge::picture(trace, expect);
     let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
     report.coverage = coverage::coverage(scenario, &fired, trace, expect);
     let undeclared = selfcheck::undeclared(trace, &scenario.illegal);
@@ -307,7 +308,7 @@ pub(crate) enum End {
 
 fn ends(sign: Sign, progress: &mut Progress, expect: &Expect) -> Option<End> {
     let is_past = match sign {
-        Sign::Event(PageEvent::Frame { run, number, media_time }) => {
+        Sign::Event(PageEvent::Frame { run, number, media_time, .. }) => {
             progress.frame(*run, *number, *media_time);
             progress.is_past_until(*media_time)
         }
@@ -344,6 +345,7 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
         wall_ms: 0,
         speed: trial.speed,
         late_ms: 0,
+        picture: None,
         dir: folder.strip_prefix(&plan.out).unwrap_or(&folder).display().to_string(),
         repro: trial.repro.clone(),
         summary: scenario.summary.clone(),

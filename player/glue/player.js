@@ -46,6 +46,7 @@ export function play(url, video, options) {
 
   const load = async (resource, uri, offset, length) => {
     const request = (requests[resource] = new AbortController());
+    const began = now();
     let status = 0, body;
     try {
       const { headers, ...rest } = options?.fetch ?? {};
@@ -84,7 +85,7 @@ export function play(url, video, options) {
         else body = 0;
       }
       bodies[resource] = body;
-      if (body) tell(LOADED, resource, resource == INIT ? body.byteLength : 0);
+      if (body) tell(LOADED, resource, resource == INIT ? body.byteLength : now() - began);
       else tell(FAILED, resource, status);
     }
   };

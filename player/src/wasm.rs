@@ -34,8 +34,8 @@ pub extern "C" fn room(resource: u32, bytes: usize) -> usize {
     }
 }
 
-/// Hands an event to the player. `value` is the HTTP status of a failure or the length of an init. Returns
-/// when to send the first kind of event again.
+/// Hands an event to the player. `value` is the HTTP status of a failure, the length of an init, or how long a
+/// playlist took. Returns when to send the first kind of event again.
 #[unsafe(no_mangle)]
 pub extern "C" fn event(kind: u32, resource: u32, value: u32, now_ms: f64) -> f64 {
     // SAFETY: as above; `room` has reserved what is read here, and JavaScript has filled it.
@@ -57,7 +57,7 @@ pub extern "C" fn event(kind: u32, resource: u32, value: u32, now_ms: f64) -> f6
         0 => Event::Woken,
         1 => Event::Opened,
         2 => match resource {
-            Resource::Playlist => Event::PlaylistLoaded,
+            Resource::Playlist => Event::PlaylistLoaded(value),
             Resource::Init => Event::InitLoaded(init),
             Resource::Segment => Event::SegmentLoaded,
         },

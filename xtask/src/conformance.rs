@@ -85,6 +85,9 @@ pub struct Options {
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
+    /// A page beside the report that it is to link to
+    #[arg(skip)]
+    pub beside: Option<&'static str>,
     /// What makes it hard for the run
     #[arg(skip)]
     pub hindrance: Hindrance,
@@ -109,6 +112,7 @@ impl Default for Options {
             headed: false,
             keep_open: false,
             yes: false,
+            beside: None,
             hindrance: Hindrance::None,
         }
     }
@@ -222,7 +226,7 @@ async fn run_selected(
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;
     let report = Report { version: 1, wall_ms, stream_ms, trials };
-    report::write(&report, out)?;
+    report::write(&report, out, options.beside)?;
     Ok(report)
 }
 

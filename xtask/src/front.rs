@@ -179,11 +179,14 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Ids of the sessions that are open.
-    pub fn open(&self) -> Vec<String> {
+    /// Ids of the open sessions that have loaded a page.
+    pub fn on_page(&self) -> Vec<String> {
         let sessions = self.shared.lock_sessions();
-        let open = sessions.iter().filter(|(_, slot)| matches!(slot, Slot::Open(_)));
-        open.map(|(id, _)| id.clone()).collect()
+        let on_page = sessions.iter().filter(|(_, slot)| match slot {
+            Slot::Open(session) => session.is_on_page.load(Ordering::SeqCst),
+            Slot::Ended(_) => false,
+        });
+        on_page.map(|(id, _)| id.clone()).collect()
     }
 
     /// Stops a session's browser, if it is still open, and continues it after that time.
@@ -390,7 +393,12 @@ async fn command(
     if request.method() == Method::DELETE && !parts.contains_key("rest") {
         return delete_session(&shared, id);
     }
-    forward(&shared, &shared.find(id)?.browser, id, request).await
+    let session = shared.find(id)?;
+    let answer = forward(&shared, &session.browser, id, request).await;
+    if parts.get("rest").is_some_and(|rest| rest == "url") {
+        session.is_on_page.store(true, Ordering::SeqCst);
+    }
+    answer
 }
 
 /// Takes a session back; the trial need not wait until its browser has ended or is ready for the next one. One that

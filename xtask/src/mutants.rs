@@ -67,6 +67,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
         players: players.collect(),
         out: Some(out()),
         strict: true,
+        beside: Some(matrix::PAGE),
         yes: options.yes,
         ..conformance::Options::default()
     })?;

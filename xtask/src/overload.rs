@@ -130,7 +130,7 @@ impl Drop for Hindered {
 async fn stop_each(stopper: crate::front::Stopper) {
     let mut seen = std::collections::BTreeSet::new();
     loop {
-        for session in stopper.open() {
+        for session in stopper.on_page() {
             if seen.insert(session.clone()) {
                 let stopper = stopper.clone();
                 tokio::spawn(async move {
@@ -144,7 +144,7 @@ async fn stop_each(stopper: crate::front::Stopper) {
 }
 
 const THREADS_PER_CORE: usize = 2;
-/// When a page has its first frames.
-const STOP_AFTER: Duration = Duration::from_millis(2500);
+/// From the page's load on: it has its first frames then, and a short trial is not over yet.
+const STOP_AFTER: Duration = Duration::from_millis(1000);
 const STOP: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -16,15 +16,16 @@ pub use html::page;
 pub use junit::{Case, read_cases};
 pub use summary::{Counts, exit_code, print, trial_line, uncovered};
 
-/// Writes every form of the report below `out`.
-pub fn write(report: &Report, out: &Path) -> anyhow::Result<()> {
+/// Writes every form of the report below `out`; `beside` is a page that it links to.
+pub fn write(report: &Report, out: &Path, beside: Option<&str>) -> anyhow::Result<()> {
     let json = serde_json::to_vec_pretty(report)?;
     write_file(&out.join("report.json"), &json).context("report.json")?;
     write_file(&out.join("junit.xml"), junit::render(report)?.as_bytes()).context("junit.xml")?;
     for trial in &report.trials {
         html::write_trial(trial, out).with_context(|| format!("the page of {}", name(trial)))?;
     }
-    write_file(&out.join("report.html"), html::overview(report)?.as_bytes()).context("report.html")?;
+    write_file(&out.join("report.html"), html::overview(report, beside)?.as_bytes())
+        .context("report.html")?;
     Ok(())
 }
 
@@ -86,6 +87,7 @@ pub mod sample {
             wall_ms: 2000,
             speed: 4.0,
             late_ms: 0,
+            picture: None,
             dir: format!("trials/reference@chromium/{scenario}"),
             repro: "cargo xtask conformance".into(),
             summary: "An edge miss & more.".into(),
@@ -137,7 +139,7 @@ mod tests {
         again.first = Some(Box::new(sample::trial("a/again", Verdict::Inconclusive)));
         let report =
             Report { version: 1, wall_ms: 1000, stream_ms: 8000, trials: vec![failed.clone(), again] };
-        write(&report, folder.path()).expect("write");
+        write(&report, folder.path(), None).expect("write");
         let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect(path);
         let back: Report = serde_json::from_str(&read("report.json")).expect("json");
         assert_eq!(back, report);

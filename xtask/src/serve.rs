@@ -107,7 +107,7 @@ async fn serve(plan: &RunPlan, listen: Listen) -> anyhow::Result<Report> {
         News::Judged(trial) => {
             println!("{}", report::trial_line(trial));
             show_what_was_seen(trial);
-            written = Some(report::write(&report_of(trial), &plan.out));
+            written = Some(report::write(&report_of(trial), &plan.out, None));
             println!("{}", paths::short(&plan.out.join("report.html")));
         }
         News::GoesOn => println!("the trial is over; the stream goes on until Ctrl-C"),

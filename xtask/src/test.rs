@@ -10,7 +10,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::doctor::{self, Consent};
 use crate::mutants::{self, Check};
-use crate::{conformance, pages, paths, report};
+use crate::{conformance, overload, pages, paths, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -36,6 +36,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let mut checks = mutants::run(&mutants::Options { all: options.all, yes: options.yes })?;
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run()?);
+    checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
     mutants::report_checks(&checks);
     let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
     tally = tally.and(Tally { passed: checks.len() - wrong, failed: wrong });
@@ -95,6 +96,13 @@ fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
 fn binding_rules(trial: &TrialReport) -> BTreeSet<&str> {
     trial.violations.iter().filter(|v| v.binding).map(|v| v.rule.as_str()).collect()
 }
+
+/// Short ones of each kind: what goes well, what is recovered from, what ends.
+const OVERLOAD_TRIALS: [&str; 3] = [
+    "reference@chromium/session/round-numbers",
+    "reference@chromium/segment/404-once",
+    "reference@chromium/playlist/404-ends",
+];
 
 const SPEED_TRIALS: &[&str] = &[
     "reference@chromium/session/round-numbers",

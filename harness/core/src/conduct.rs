@@ -102,6 +102,11 @@ impl Conduct {
         self.overlap_ms(from_ms, to_ms, is_unwatched)
     }
 
+    /// How much of a time nobody could watch, or had paused.
+    pub fn unwatched_or_paused_ms(&self, from_ms: f64, to_ms: f64) -> f64 {
+        self.overlap_ms(from_ms, to_ms, |of| is_unwatched(of) || of == Absence::Paused)
+    }
+
     /// Whether the frames of a segment may be missing: the playhead passed it while nobody could watch, the viewer
     /// jumped over it, or it left the playlist during an absence of the viewer or the network.
     pub fn excuses(&self, msn: u64, shown: &[Shown]) -> bool {
@@ -231,7 +236,7 @@ mod tests {
     }
 
     fn shown(at_ms: f64, msn: u64) -> Shown {
-        Shown { at_ms, frame: msn * 20, media_time: 0.0, msn }
+        Shown { at_ms, frame: msn * 20, media_time: 0.0, msn, presented: 0, dropped: 0 }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason. Nor is a
 //! player accused of what a slow machine may have done: a failure with a late heartbeat is inconclusive. But what
-//! passed on a machine that was late by less than a target duration has passed: late timers make it harder, and every
+//! passed on a machine that was late by less than half a target duration has passed: late timers make it harder, and every
 //! rule has read a whole record.
 
 use std::collections::BTreeMap;
@@ -11,12 +11,13 @@ use serde::Deserialize;
 
 use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
-use crate::report::{Level, Verdict, ViolationReport};
+use crate::report::{Form, Level, Picture, Verdict, ViolationReport};
 use crate::rules::{Case, RULES, Violation};
 use crate::scenario::Outcome;
 use crate::selfcheck;
 use crate::trace::{Beat, PageEvent, Trace, Witness};
 use crate::view::{Progress, View};
+use crate::witness;
 
 /// `known.toml` of a player: violations that are expected, each with a reason.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -91,7 +92,7 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     let violations = violations(trace, expect, terms);
     let weighed = weigh(&violations, terms);
     let late_ms_max = match weighed {
-        Verdict::Pass | Verdict::Known => expect.target_duration_ms,
+        Verdict::Pass | Verdict::Known => expect.target_duration_ms / 2.0,
         _ => LATE_MS_MAX,
     };
     let doubt = doubt(trace, late_ms_max);
@@ -201,6 +202,9 @@ fn doubt(trace: &Trace, late_ms_max: f64) -> Option<String> {
     if trace.page.is_empty() {
         return Some("evidence was lost: the page never reported".into());
     }
+    if let Some(why) = witness::disagreement(trace) {
+        return Some(format!("page and origin contradict each other: {why}"));
+    }
     pulses(trace).iter().find_map(|(pulse, name)| heartbeat_doubt(pulse, name, late_ms_max))
 }
 
@@ -297,7 +301,7 @@ pub fn playing_until_ms(trace: &Trace, expect: &Expect) -> f64 {
 fn until_reached_ms(trace: &Trace, expect: &Expect) -> Option<f64> {
     let mut progress = Progress::new(expect);
     let frames = trace.page.iter().filter_map(|e| match e.event {
-        PageEvent::Frame { run, number, media_time } => Some((e.at_ms, run, number, media_time)),
+        PageEvent::Frame { run, number, media_time, .. } => Some((e.at_ms, run, number, media_time)),
         _ => None,
     });
     let mut frames = frames.peekable();
@@ -313,6 +317,23 @@ fn until_reached_ms(trace: &Trace, expect: &Expect) -> Option<f64> {
         }
     }
     None
+}
+
+/// What the viewer saw; `None` if nothing.
+pub fn picture(trace: &Trace, expect: &Expect) -> Option<Picture> {
+    let shown = View::new(trace, expect).shown;
+    let conduct = Conduct::read(trace);
+    let end_ms = playing_until_ms(trace, expect);
+    let ends = shown.last()?.at_ms.max(end_ms);
+    let times: Vec<f64> =
+        shown.iter().map(|shown| shown.at_ms).chain([ends]).filter(|at| *at <= end_ms).collect();
+    let freezes =
+        times.windows(2).map(|pair| pair[1] - pair[0] - conduct.unwatched_or_paused_ms(pair[0], pair[1]));
+    Some(Picture {
+        judged: if trace.speed == 1.0 { Form::EveryFrame } else { Form::OneFrameOfEachSegment },
+        frames: shown.len() as u64,
+        longest_freeze_ms: freezes.fold(0.0, f64::max) as u64,
+    })
 }
 
 /// The advance of currentTime while frames of that stretch were seen, stream milliseconds.

@@ -83,6 +83,26 @@ fn yes() -> bool {
     true
 }
 
+/// What the viewer saw, as the pixels tell.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    pub judged: Form,
+    /// Frames whose code was read.
+    pub frames: u64,
+    /// The longest time from one frame to the next while the viewer could watch, stream milliseconds.
+    pub longest_freeze_ms: u64,
+}
+
+/// How strictly `view/no-missing-frames` has judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// At speed 1.
+    EveryFrame,
+    /// At other speeds, at which the compositor shows only some of the frames.
+    OneFrameOfEachSegment,
+}
+
 /// One trial: one player in one browser under one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialReport {
@@ -100,6 +120,9 @@ pub struct TrialReport {
     /// How late the latest heartbeat of page or origin was, in stream milliseconds.
     #[serde(default)]
     pub late_ms: u64,
+    /// `None` where nothing was seen.
+    #[serde(default)]
+    pub picture: Option<Picture>,
     /// Folder of the trial's files, relative to the report.
     #[serde(default)]
     pub dir: String,

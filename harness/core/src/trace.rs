@@ -284,6 +284,13 @@ pub enum PageEvent {
         run: u8,
         number: u16,
         media_time: f64,
+        /// How many frames the engine has presented on this element so far, those without a callback included
+        /// (HTMLVideoElement.requestVideoFrameCallback).
+        #[serde(default)]
+        presented: u64,
+        /// How many it has dropped because they came too late (Media Playback Quality).
+        #[serde(default)]
+        dropped: u64,
     },
     /// A frame was presented whose code could not be read.
     Unreadable {

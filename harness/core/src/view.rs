@@ -37,6 +37,9 @@ pub struct Shown {
     pub frame: u64,
     pub media_time: f64,
     pub msn: u64,
+    /// Frames that the engine has presented so far, and dropped.
+    pub presented: u64,
+    pub dropped: u64,
 }
 
 impl View {
@@ -101,22 +104,24 @@ impl View {
 }
 
 fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
-    let mut served: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let mut redirects: BTreeMap<&str, String> = BTreeMap::new();
+    // A query may be a signature, new with each playlist.
+    let plain = |path: &str| path.split('?').next().unwrap_or(path).to_string();
+    let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut redirects: BTreeMap<String, String> = BTreeMap::new();
     for request in &trace.requests {
         if let Content::Init { digest } = &request.content {
-            served.entry(&request.path).or_default().insert(digest.clone());
+            served.entry(plain(&request.path)).or_default().insert(digest.clone());
         }
         if let Some(location) = &request.location {
-            redirects.insert(&request.path, resolve(&request.path, location));
+            redirects.insert(plain(&request.path), plain(&resolve(&request.path, location)));
         }
     }
     let mut inits: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     for request in &trace.requests {
         for listing in request.delivered_listings() {
-            let path = resolve(&request.path, &listing.init);
-            let places = [redirects.get(path.as_str()), Some(&path)].into_iter().flatten();
-            let digests = places.filter_map(|place| served.get(place.as_str())).flatten().cloned();
+            let path = plain(&resolve(&request.path, &listing.init));
+            let places = [redirects.get(&path), Some(&path)].into_iter().flatten();
+            let digests = places.filter_map(|place| served.get(place)).flatten().cloned();
             inits.entry(listing.msn).or_default().extend(digests);
         }
     }
@@ -126,10 +131,10 @@ fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
 fn shown(trace: &Trace, expect: &Expect) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for entry in &trace.page {
-        let PageEvent::Frame { run, number, media_time } = &entry.event else { continue };
+        let PageEvent::Frame { run, number, media_time, presented, dropped } = entry.event else { continue };
         let near = all.last().map_or(expect.start_frame, |s| s.frame);
-        if let Some((msn, frame)) = expect.pictures.find(*run, u64::from(*number), near) {
-            all.push(Shown { at_ms: entry.at_ms, frame, media_time: *media_time, msn });
+        if let Some((msn, frame)) = expect.pictures.find(run, u64::from(number), near) {
+            all.push(Shown { at_ms: entry.at_ms, frame, media_time, msn, presented, dropped });
         }
     }
     all

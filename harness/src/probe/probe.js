@@ -245,6 +245,7 @@
 
   // --- The media element and its picture -----------------------------------------------------------------
   const onFrame = HTMLVideoElement.prototype.requestVideoFrameCallback;
+  const quality = HTMLVideoElement.prototype.getVideoPlaybackQuality;
   const canvas = document.createElement('canvas');
   const CELL_PX = 4;
   [canvas.width, canvas.height] = [16 * CELL_PX, 2 * CELL_PX];
@@ -276,10 +277,14 @@
     watched.add(element);
     video = video || element;
     let last = null;
-    const look = (_, { mediaTime }) => {
+    const look = (_, { mediaTime, presentedFrames }) => {
       const code = readCode(element);
       if (!code) log('unreadable', { media_time: mediaTime });
-      else if (!last || code.number !== last.number || code.run !== last.run) log('frame', { ...code, media_time: mediaTime });
+      else if (!last || code.number !== last.number || code.run !== last.run) {
+        // Not every frame has a callback, but the engine counts all that it shows and drops.
+        const { droppedVideoFrames } = quality.call(element);
+        log('frame', { ...code, media_time: mediaTime, presented: presentedFrames, dropped: droppedVideoFrames });
+      }
       last = code;
       onFrame.call(element, look);
     };

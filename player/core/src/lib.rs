@@ -50,8 +50,9 @@ pub enum Event<'a> {
     Woken,
     /// The MediaSource is open.
     Opened,
-    /// A body is complete and plausible. The text of the playlist is an argument of `handle`.
-    PlaylistLoaded,
+    /// A body is complete and plausible. The text of the playlist is an argument of `handle`; it came so many
+    /// milliseconds after it was asked for, not counting what led to it.
+    PlaylistLoaded(u32),
     InitLoaded(&'a [u8]),
     SegmentLoaded,
     /// A request failed: its HTTP status, or zero for the network, a timeout or an implausible body.

@@ -58,7 +58,6 @@ pub struct Player {
     requests: [Request; 3],
 
     // The playlist.
-    load_began_ms: f64,
     failing_since_ms: f64,
     text_hash: u32,
     /// The text that the shell holds is a Media Playlist.
@@ -126,7 +125,6 @@ impl Player {
             phase: Phase::Playing,
             td_ms: TARGET_DURATION_UNKNOWN_S * 1000.0,
             requests: [Request { state: State::Idle, at_ms: 0.0, failures: 0 }; 3],
-            load_began_ms: 0.0,
             failing_since_ms: f64::NAN,
             text_hash: 0,
             is_listed: false,
@@ -183,7 +181,7 @@ impl Player {
         match event {
             Event::Woken => {}
             Event::Opened => self.is_open = true,
-            Event::PlaylistLoaded => self.playlist_loaded(now_ms, playlist, shell),
+            Event::PlaylistLoaded(took_ms) => self.playlist_loaded(now_ms, took_ms, playlist, shell),
             Event::InitLoaded(init) => {
                 self.codecs = Codecs::read(init);
                 self.codecs_set = false;
@@ -216,7 +214,6 @@ impl Player {
         }
         if self.phase == Phase::Playing {
             if !self.end_list && self.is_due(Resource::Playlist, now_ms) {
-                self.load_began_ms = now_ms;
                 self.load(Resource::Playlist, &[], ByteRange::WHOLE, now_ms, shell);
             }
             if self.is_listed {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::{Counts, log_stem, name, word, write_file};
 
-/// The table of all trials.
-pub fn overview(report: &Report) -> anyhow::Result<String> {
+/// The table of all trials, and a link to a page beside it.
+pub fn overview(report: &Report, beside: Option<&str>) -> anyhow::Result<String> {
     let mut rows: Vec<&TrialReport> = report.trials.iter().collect();
     // What needs a look comes first; the order is otherwise the report's.
     rows.sort_by_key(|trial| urgency(trial.verdict));
@@ -21,6 +21,7 @@ pub fn overview(report: &Report) -> anyhow::Result<String> {
     let rate = if report.wall_ms == 0 { 0.0 } else { report.stream_ms as f64 / report.wall_ms as f64 };
     let page = PAGES.get_template("overview.html")?.render(Serde(json!({
         "rows": rows,
+        "beside": beside,
         "passed": counts.passed(),
         "failed": counts.failed(),
         "skipped": counts.skipped,
@@ -54,6 +55,7 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
         "row": row(trial),
         "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
         "late": trial.late_ms,
+        "picture": trial.picture,
         "reason": trial.reason,
         "repro": trial.repro,
         "browser_version": trial.browser_version,

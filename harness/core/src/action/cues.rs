@@ -109,7 +109,7 @@ impl Cues {
 
     /// The page has seen something.
     pub fn page(&mut self, event: &PageEvent) {
-        if let PageEvent::Frame { run, number, media_time } = event {
+        if let PageEvent::Frame { run, number, media_time, .. } = event {
             self.playhead.frame(*run, *number, *media_time);
         }
     }
@@ -301,7 +301,11 @@ mod tests {
     }
 
     fn shows(cues: &mut Cues, number: u16) {
-        cues.page(&PageEvent::Frame { run: 1, number, media_time: f64::from(number) / 10.0 });
+        cues.page(&frame(number, f64::from(number) / 10.0));
+    }
+
+    fn frame(number: u16, media_time: f64) -> PageEvent {
+        PageEvent::Frame { run: 1, number, media_time, presented: 0, dropped: 0 }
     }
 
     #[test]
@@ -346,7 +350,7 @@ mod tests {
             .concat(),
         );
         // The element's time is half a second ahead of the stream's.
-        cues.page(&PageEvent::Frame { run: 1, number: 60, media_time: 6.5 });
+        cues.page(&frame(60, 6.5));
         let due: Vec<Command> = cues.due(6500.0).into_iter().map(Result::unwrap).collect();
         assert_eq!(
             due,

@@ -151,7 +151,7 @@ fn describe(event: &PageEvent) -> String {
         PageEvent::Media { event, time, error } => {
             format!("media {event} at {time:.3} {}", error.as_deref().unwrap_or(""))
         }
-        PageEvent::Frame { run, number, media_time } => {
+        PageEvent::Frame { run, number, media_time, .. } => {
             format!("frame {number} of run {run} at {media_time:.3}")
         }
         PageEvent::Unreadable { media_time } => format!("frame without a readable code at {media_time:.3}"),

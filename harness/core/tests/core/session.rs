@@ -203,7 +203,12 @@ impl Session {
     }
 
     pub fn frame(&mut self, at_ms: f64, number: u64, media_time: f64) {
-        self.page(at_ms, PageEvent::Frame { run: 1, number: number as u16, media_time });
+        let shown = |entry: &&PageEntry| matches!(entry.event, PageEvent::Frame { .. });
+        let presented = self.trace.page.iter().filter(shown).count() as u64 + 1;
+        self.page(
+            at_ms,
+            PageEvent::Frame { run: 1, number: number as u16, media_time, presented, dropped: 0 },
+        );
     }
 
     /// Adds an append in sequence mode, and its `updateend`.

@@ -107,7 +107,7 @@ impl Player {
         }
     }
 
-    pub(super) fn playlist_loaded(&mut self, now_ms: f64, text: &[u8], shell: &mut impl Shell) {
+    pub(super) fn playlist_loaded(&mut self, now_ms: f64, took_ms: u32, text: &[u8], shell: &mut impl Shell) {
         let summary = Summary::read(text);
         self.is_listed = summary.is_some();
         let Some(summary) = summary else { return self.failed(Resource::Playlist, 0, 1, now_ms, shell) };
@@ -119,7 +119,7 @@ impl Player {
         let text_hash = playlist::hash(text);
         let wait_td = if text_hash == self.text_hash { 0.5 } else { 1.0 };
         self.text_hash = text_hash;
-        let at_ms = self.load_began_ms + wait_td * self.td_ms;
+        let at_ms = now_ms - f64::from(took_ms) + wait_td * self.td_ms;
         *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
 
         if summary.end_msn == summary.first_msn {

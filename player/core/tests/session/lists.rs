@@ -51,6 +51,20 @@ fn an_entry_that_turns_up_late_repeats_nothing() {
     }
 }
 
+/// Goal: RFC 8216, 6.3.4 counts from when the Media Playlist was asked for, not from what led to it.
+#[test]
+fn the_first_wait_counts_from_the_media_playlist() {
+    let mut world = World::new(|uri, nth, now_ms| match (uri, nth, plain(uri, now_ms)) {
+        ("", 1, Answer::Body(text, _)) => Answer::Body(text, 700),
+        (_, _, answer) => answer,
+    });
+    world.led_ms = 600;
+    world.run(5_000);
+    let reloads: Vec<u64> =
+        world.request_times.iter().filter(|(uri, _)| uri.is_empty()).map(|(_, at)| *at).collect();
+    assert_eq!(reloads[..2], [0, 2600]);
+}
+
 /// Goal: names say nothing where numbers do. Method: three names in turn; an outage longer than the window ends
 /// with a list in which the name shown last stands for another segment.
 #[test]

@@ -61,6 +61,8 @@ pub struct World {
     offset_s: f64,
     uris: [String; 3],
     in_flight: [bool; 3],
+    /// How much of the first answer's time went into what led to the playlist.
+    pub led_ms: u64,
     updating: bool,
     due: BTreeMap<(u64, u64), Done>,
     sequence: u64,
@@ -91,6 +93,7 @@ impl World {
             offset_s: 0.0,
             uris: Default::default(),
             in_flight: [false; 3],
+            led_ms: 0,
             updating: false,
             due: BTreeMap::new(),
             sequence: 0,
@@ -154,7 +157,9 @@ impl World {
                     (Answer::Status(status, _), _) => Event::Failed(resource, status),
                     (Answer::Body(body, _), Resource::Playlist) => {
                         *text = body;
-                        Event::PlaylistLoaded
+                        let asked_ms = self.request_times.iter().rfind(|(uri, _)| uri.is_empty());
+                        let took_ms = self.now_ms - asked_ms.expect("it was asked for").1;
+                        Event::PlaylistLoaded((took_ms - std::mem::take(&mut self.led_ms)) as u32)
                     }
                     (Answer::Body(..), Resource::Init) => Event::InitLoaded(b""),
                     (Answer::Body(..), Resource::Segment) => Event::SegmentLoaded,

@@ -32,7 +32,7 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
-            ("a few frames back", || bent(|s| s.frame(9010.0, 124, media_time(124)))),
+            ("one frame back", || bent(|s| s.frame(9010.0, 127, media_time(127)))),
             ("the same frame twice", || bent(|s| s.frame(9010.0, 128, media_time(128)))),
             ("back by a viewer's seek", || {
                 bent(|s| {
