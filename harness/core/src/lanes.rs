@@ -1,5 +1,5 @@
-//! What a trial must show again whenever it is repeated, lane by lane: which playlists came, what was asked for, what
-//! was appended, how it ended.
+//! What a trial must show again whenever it is repeated, lane by lane: which playlists came, which inits and segments
+//! were asked for, what was appended, how it ended.
 //!
 //! It names runs, Media Sequence Numbers and laps; no digests, sizes, times, evictions or frames, which a machine or an
 //! engine decides. Nor does it say what came before what in another lane: that is a matter of rules. It ends with the
@@ -9,17 +9,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::expect::Expect;
-use crate::scenario::{Clock, Packager, Scenario};
+use crate::fault::Fault;
+use crate::notation::Target;
+use crate::scenario::{Clock, Outcome, Packager, Scenario};
 use crate::trace::{AppendedBox, Content, PageEvent, Request, Resource, Trace};
 use crate::view::View;
 
-/// Whether a scenario leaves nothing to the moment: the same reload sees the same playlist, and nothing happens at a
-/// time of its own.
+/// Whether a scenario leaves nothing to the moment: the same reload sees the same playlist, nothing happens at a time of
+/// its own, and no reload fails, because what the next one sees depends on when it comes.
 pub fn are_fixed(scenario: &Scenario) -> bool {
-    let is_timed = scenario.faults().any(|fault| fault.is_timed());
+    let fails_reloads = |fault: &Fault| {
+        let edits = fault.edits_playlist() || fault.edits_entries();
+        matches!(fault.on, Target::Playlist | Target::Multivariant | Target::Any) && !edits
+    };
+    let is_timed = scenario.faults().any(|fault: &Fault| fault.is_timed() || fails_reloads(fault));
     let stream = &scenario.stream;
+    let has_end = matches!(scenario.expect.outcome, Outcome::Playing | Outcome::Ended);
     let has_actions = !scenario.action.is_empty();
-    stream.clock == Clock::Reload && stream.packager == Packager::Origin && !has_actions && !is_timed
+    has_end
+        && stream.clock == Clock::Reload
+        && stream.packager == Packager::Origin
+        && !has_actions
+        && !is_timed
 }
 
 /// The lanes as text.
@@ -28,7 +39,10 @@ pub fn lanes(trace: &Trace, expect: &Expect) -> String {
     let view = View::new(trace, expect);
     let mut text = String::new();
     lane(&mut text, "playlists", playlists(trace, last));
-    lane(&mut text, "requests", requests(trace, expect, last));
+    // A player may ask for an init and a segment at once, and either may come first.
+    let is_init = |resource: Resource| matches!(resource, Resource::Init { .. });
+    lane(&mut text, "inits", requests(trace, expect, last, is_init));
+    lane(&mut text, "segments", requests(trace, expect, last, |resource| !is_init(resource)));
     lane(&mut text, "appends", appends(trace, expect, &view, last));
     lane(&mut text, "end", terminal(trace));
     text
@@ -80,9 +94,9 @@ fn spans(numbers: &[u64]) -> String {
     if spans.is_empty() { "no segment".to_owned() } else { spans.join(", ") }
 }
 
-/// Init and segments, each with which request for it this was and what came of it.
-fn requests(trace: &Trace, expect: &Expect, last: u64) -> Vec<String> {
-    let media = trace.requests.iter().filter_map(|request| {
+/// Inits or segments, each with which request for it this was and what came of it.
+fn requests(trace: &Trace, expect: &Expect, last: u64, is: impl Fn(Resource) -> bool) -> Vec<String> {
+    let media = trace.requests.iter().filter(|request| is(request.resource)).filter_map(|request| {
         let name = match request.resource {
             Resource::Init { .. } => request.resource.to_string(),
             Resource::Segment { msn, .. } if msn <= last => segment(expect, request.resource, msn),

@@ -236,7 +236,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "view/frames-forward",
         level: Level::Viewer,
-        says: "No frame is shown again, unless the viewer wants it.",
+        says: "No frame is shown again, unless the viewer wants it or the media element has lost its source.",
         rests_on: "the viewer; RFC 8216, 6.3.3",
         check: viewer::frames_forward,
         applies: applies::shows,

@@ -28,3 +28,24 @@ pub fn compare(rounds: &[RunPlan]) {
 fn lanes(plan: &RunPlan, trial: &TrialPlan) -> Option<String> {
     std::fs::read_to_string(trial.dir(&plan.out).join(LANES_FILE)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use segproof_core::lanes;
+    use segproof_harness::run::read_scenario;
+
+    use super::super::{OWN_PLAYER, select};
+    use crate::paths;
+
+    #[test]
+    fn every_snapshot_is_of_a_scenario_that_is_compared() {
+        let mut stale = Vec::new();
+        for (name, file) in select::find_scenarios(&paths::root().join("scenarios")).expect("scenarios") {
+            let snapshot = file.with_file_name(format!("{OWN_PLAYER}.snap"));
+            if snapshot.exists() && !lanes::are_fixed(&read_scenario(&file).expect("readable")) {
+                stale.push(name);
+            }
+        }
+        assert!(stale.is_empty(), "nobody compares their snapshots: {stale:#?}");
+    }
+}

@@ -5,20 +5,26 @@ use std::collections::BTreeSet;
 use super::{Case, Violation};
 use crate::conduct::Conduct;
 use crate::scenario::Outcome;
-use crate::trace::{Beat, Witness};
+use crate::trace::{Beat, PageEvent, Witness};
 use crate::view::Shown;
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
     // A player's own seek is no excuse: the viewer sees the same again.
     let seeks = Conduct::read(case.trace).jumps_ms;
-    let back_frames = BACK_MS / case.expect.frame_ms();
+    // A MediaSource that was lost takes its buffer with it: the next one begins with a key frame.
+    let lost_ms: Vec<f64> =
+        case.trace.page.iter().filter(|entry| is_emptied(&entry.event)).map(|entry| entry.at_ms).collect();
+    let is_lost = |from_ms: f64, to_ms: f64| lost_ms.iter().any(|lost| (from_ms..=to_ms).contains(lost));
+    let permitted_ms = |from_ms, to_ms| if is_lost(from_ms, to_ms) { BACK_REBUILT_MS } else { BACK_MS };
     let mut furthest: Option<(u64, f64)> = None;
     let mut found = Vec::new();
     for shown in &case.view.shown {
         if let Some((frame, at_ms)) = furthest {
             if seeks.iter().any(|(begun_ms, done_ms)| *begun_ms <= shown.at_ms && *done_ms >= at_ms) {
                 furthest = None;
-            } else if (frame as f64 - shown.frame as f64) > back_frames {
+            } else if (frame as f64 - shown.frame as f64) * case.expect.frame_ms()
+                > permitted_ms(at_ms, shown.at_ms)
+            {
                 found.push(Violation::new(
                     shown.at_ms,
                     format!("frame {} was shown after frame {frame}; nobody had sought", shown.frame),
@@ -31,6 +37,10 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
         }
     }
     found
+}
+
+fn is_emptied(event: &PageEvent) -> bool {
+    matches!(event, PageEvent::Media { event, .. } if event == "emptied")
 }
 
 /// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and
@@ -133,8 +143,10 @@ fn longest_stall(case: &Case) -> Option<(f64, f64)> {
 
 /// Of a segment that is played from end to end, Chromium has counted all frames but these as shown or dropped.
 const FRAMES_UNCOUNTED: u64 = 5;
-/// A rebuilt MediaSource was seen to begin two frames before where the old one stood.
+/// Presentation callbacks may come late for a frame or two.
 const BACK_MS: f64 = 100.0;
+/// How much may be shown again with a new MediaSource.
+const BACK_REBUILT_MS: f64 = 500.0;
 /// Engines want a few frames before they begin.
 const PLAYABLE_S: f64 = 0.5;
 /// Chromium was seen to take 540 ms from the first media to the first frame with four of it on two cores.

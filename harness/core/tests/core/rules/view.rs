@@ -24,6 +24,13 @@ pub const PAIRS: &[Pairs] = &[
                     s.frame(9010.0, 118, media_time(118));
                 })
             }),
+            ("a few frames back", || bent(|s| s.frame(9010.0, 124, media_time(124)))),
+            ("a second back with a new MediaSource", || {
+                bent(|s| {
+                    s.media(9005.0, "emptied");
+                    s.frame(9010.0, 118, media_time(118));
+                })
+            }),
             ("the player's own seek excuses nothing", || {
                 bent(|s| {
                     s.media(9005.0, "seeking");
@@ -32,6 +39,12 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("a few frames back with a new MediaSource", || {
+                bent(|s| {
+                    s.media(9005.0, "emptied");
+                    s.frame(9010.0, 124, media_time(124));
+                })
+            }),
             ("one frame back", || bent(|s| s.frame(9010.0, 127, media_time(127)))),
             ("the same frame twice", || bent(|s| s.frame(9010.0, 128, media_time(128)))),
             ("back by a viewer's seek", || {
