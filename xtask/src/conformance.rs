@@ -4,6 +4,7 @@
 //! What they found is read from the verdict files they leave, never from how nextest or they ended.
 
 mod collect;
+mod kept;
 mod nextest;
 mod progress;
 mod repeats;
@@ -29,6 +30,7 @@ use crate::front::{self, Front};
 use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
 use crate::{fixtures, paths, player, report};
+use kept::Kept;
 use nextest::Keeper;
 use progress::Progress;
 use select::Selection;
@@ -54,6 +56,10 @@ pub struct Options {
     /// Run every trial so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub repeat: u16,
+    /// Do not run again what an earlier run with this option has finished, unless scenario, player, browser or harness
+    /// have changed since
+    #[arg(long, conflicts_with = "webdriver")]
+    pub resume: bool,
     /// The folder of the scenarios [default: scenarios]
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
@@ -102,6 +108,7 @@ impl Default for Options {
             speed: 4.0,
             jobs: None,
             repeat: 1,
+            resume: false,
             scenarios: None,
             strict: false,
             bless: false,
@@ -210,13 +217,16 @@ async fn run_selected(
 
     let mut trials: Vec<TrialReport> = Vec::new();
     let mut rounds: Vec<RunPlan> = Vec::new();
+    let engines = selection.trials.iter().map(|trial| trial.plan.browser.as_str());
+    let kept = if options.resume { Some(Kept::open(engines, options.strict)?) } else { None };
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
         let plan = plan(options, &selection, &front, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
-        let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out };
+        let kept = kept.as_ref().map(|kept| (kept, round));
+        let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out, kept };
         trials.extend(round.run().await?);
     }
     progress.finish();
@@ -268,6 +278,8 @@ struct Round<'a> {
     progress: &'a Progress,
     /// The run's output folder, which the reports' paths are relative to.
     root: &'a Path,
+    /// What has been finished before, and which round this is; `None` where all is to be run.
+    kept: Option<(&'a Kept, u16)>,
 }
 
 impl Round<'_> {
@@ -284,8 +296,30 @@ impl Round<'_> {
             self.progress.say(&report);
             reports.push(report);
         }
-        reports.extend(self.pass("plan", &bound, self.jobs).await?);
-        self.rerun(&mut reports).await?;
+        let mut ahead = Vec::new();
+        for trial in bound {
+            let known = self.kept.map(|(kept, round)| kept.find(&trial, round)).transpose()?.flatten();
+            let Some(known) = known else {
+                ahead.push(trial);
+                continue;
+            };
+            let report = self.finish(&trial, known);
+            collect::keep(&report, &trial, &self.plan.out)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        let before = reports.len();
+        reports.extend(self.pass("plan", &ahead, self.jobs).await?);
+        self.rerun(&mut reports[before..]).await?;
+        if let Some((kept, round)) = self.kept {
+            // An interrupted run leaves trials that were not run, or not again.
+            let is_final =
+                |report: &TrialReport| !self.keeper.stop.asked() || report.verdict != Verdict::Inconclusive;
+            for (trial, report) in ahead.iter().zip(&reports[before..]).filter(|(_, report)| is_final(report))
+            {
+                kept.keep(trial, round, report)?;
+            }
+        }
         let place = |report: &TrialReport| {
             self.plan.trials.iter().position(|trial| trial.name() == report::name(report))
         };

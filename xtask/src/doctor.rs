@@ -202,6 +202,14 @@ fn find_engine(name: &str) -> Finding {
     Finding::Here(format!("{browser_version}; {}", driver_version.split(" (").next().unwrap_or_default()))
 }
 
+/// What a browser and its driver say of their versions; `None` if they are not here.
+pub fn version(engine: &str) -> Option<String> {
+    match find_engine(engine) {
+        Finding::Here(version) => Some(version),
+        Finding::Missing(_) => None,
+    }
+}
+
 /// The number before the first dot of the first word that looks like a version.
 fn major(version: &str) -> Option<u32> {
     let words = version.split_whitespace();

@@ -58,10 +58,8 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
     };
     let fair =
         innocents.iter().flat_map(|name| scenarios.iter().map(move |s| format!("{name}@chromium/{s}")));
-    let players = [(MUTANTS, mutants.iter().map(|(name, _)| name).collect::<Vec<_>>())]
-        .into_iter()
-        .chain([(INNOCENTS, innocents.iter().collect())])
-        .flat_map(|(folder, names)| names.into_iter().map(move |name| format!("{folder}/{name}")));
+    let players = mutants.iter().map(|(name, _)| format!("{MUTANTS}/{name}"));
+    let players = players.chain(innocents.iter().map(|name| format!("{INNOCENTS}/{name}")));
     let report = conformance::run(conformance::Options {
         filters: mutants.iter().flat_map(own).chain(fair).collect(),
         players: players.collect(),

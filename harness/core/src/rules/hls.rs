@@ -161,7 +161,8 @@ pub fn map_applies(case: &Case) -> Vec<Violation> {
 }
 
 /// Where a session begins: the first segment that is appended, seen in the playlists that had come before it was asked
-/// for. A list of which nothing is there that far from the end leaves no choice, and one that is over has no end to be near to.
+/// for. A list of which nothing is there that far from the end leaves no choice, and one that is over has no end to be near
+/// to.
 pub fn hold_back(case: &Case) -> Vec<Violation> {
     let mut appends = case.trace.page.iter().filter_map(|entry| {
         let segments = case.view.segments_in(entry);
@@ -214,13 +215,19 @@ fn target_duration_ms(text: &str) -> Option<f64> {
     said.parse::<f64>().ok().map(|seconds| seconds * 1000.0)
 }
 
-/// From begin to begin as the page sees it; a retry after an error is another matter.
+/// From begin to begin as the page sees it, each rendition by itself; a retry after an error is another matter.
 pub fn reload_interval(case: &Case) -> Vec<Violation> {
-    let delivered = case.trace.requests.iter().filter_map(|r| Some((r.n, r.delivered_playlist()?)));
-    let delivered: Vec<(u64, &str)> = delivered.collect();
+    let resources: BTreeSet<Resource> = case.trace.requests.iter().map(|request| request.resource).collect();
+    let playlists = resources.into_iter().filter(|resource| resource.is_playlist());
+    playlists.flat_map(|playlist| reloads_too_soon(case, playlist)).collect()
+}
+
+fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
+    let of_it = case.trace.requests.iter().filter(|request| request.resource == playlist);
+    let delivered: Vec<(u64, &str)> = of_it.filter_map(|r| Some((r.n, r.delivered_playlist()?))).collect();
     let mut found = Vec::new();
     let mut floods = 0;
-    for pair in loads(case.trace).windows(2) {
+    for pair in loads(case.trace, playlist).windows(2) {
         let [(began_ms, load), (next_ms, next)] = pair else { continue };
         let Some(place) = delivered.iter().position(|(n, _)| *n == load.n) else { continue };
         let has_changed = place == 0 || delivered[place - 1].1 != delivered[place].1;
@@ -244,23 +251,23 @@ pub fn reload_interval(case: &Case) -> Vec<Violation> {
     found
 }
 
-/// Loads of the Media Playlist in order, each with the time at which it began. Where the page is not seen to ask, a
-/// worker does, and the time is that of the origin: then the first one after a start is left out, because that took as
-/// long as the worker took to start.
-fn loads(trace: &Trace) -> Vec<(f64, &Request)> {
+/// Loads of a Media Playlist in order, each with the time at which it began. Where the page is not seen to ask, a worker
+/// does, and the time is that of the origin: then the first one after a start is left out, because that took as long as
+/// the worker took to start.
+fn loads(trace: &Trace, playlist: Resource) -> Vec<(f64, &Request)> {
     let begun = begun(trace);
-    let playlists = || trace.requests.iter().zip(&begun).filter(|(r, _)| r.resource.is_playlist());
-    if playlists().any(|(_, begun)| begun.in_page_ms.is_some()) {
+    let loads = || trace.requests.iter().zip(&begun).filter(|(request, _)| request.resource == playlist);
+    if loads().any(|(_, begun)| begun.in_page_ms.is_some()) {
         // One without a call of the page is the browser's own repetition.
-        return playlists().filter_map(|(request, begun)| Some((begun.in_page_ms?, request))).collect();
+        return loads().filter_map(|(request, begun)| Some((begun.in_page_ms?, request))).collect();
     }
     let starts = trace.page.iter().filter_map(|entry| match &entry.event {
         PageEvent::Action { what: What::Start, error: None, .. } => Some(entry.at_ms),
         _ => None,
     });
-    let first = |start_ms: f64| playlists().find(|(r, _)| r.at_ms >= start_ms).map(|(r, _)| r.n);
+    let first = |start_ms: f64| loads().find(|(r, _)| r.at_ms >= start_ms).map(|(r, _)| r.n);
     let late: Vec<u64> = [0.0].into_iter().chain(starts).filter_map(first).collect();
-    let on_time = playlists().filter(|(_, begun)| !late.contains(&begun.first_n));
+    let on_time = loads().filter(|(_, begun)| !late.contains(&begun.first_n));
     on_time.map(|(request, begun)| (begun.at_origin_ms, request)).collect()
 }
 

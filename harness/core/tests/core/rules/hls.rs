@@ -2,7 +2,7 @@
 
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::Level;
-use segproof_core::trace::{AppendedBox, Content, End, PageEvent};
+use segproof_core::trace::{AppendedBox, Content, End, PageEvent, Resource};
 
 use super::{Pairs, bent, levels};
 use crate::session::{Plan, Session, append, listing, media_boxes, playlist, segment, segment_path};
@@ -249,6 +249,12 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     s.reload(7000.0);
                     says_target_duration(s, 1);
+                })
+            }),
+            ("another rendition is loaded in between", || {
+                bent(|s| {
+                    let other = s.reload(6500.0);
+                    other.resource = Resource::Playlist { variant: 1 };
                 })
             }),
             ("a request that was held up on its way", || {

@@ -1,0 +1,148 @@
+//! `--resume`: what has been run is not run again, as long as nothing of it has changed.
+//!
+//! A finished trial is kept by a digest of everything that decides how it goes: scenario, player, browser, speed, and the
+//! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use segproof_core::report::TrialReport;
+use segproof_harness::plan::TrialPlan;
+use segproof_harness::player::Player;
+use sha2::{Digest, Sha256};
+
+use crate::{doctor, paths, report};
+
+/// The finished trials of earlier runs.
+#[derive(Debug)]
+pub struct Kept {
+    folder: PathBuf,
+    harness: String,
+    /// Engine -> what it and its driver say of their versions.
+    browsers: BTreeMap<String, String>,
+    is_strict: bool,
+}
+
+impl Kept {
+    /// Below the target folder. The harness is known by its sources and what they are built with.
+    pub fn open<'a>(engines: impl Iterator<Item = &'a str>, is_strict: bool) -> anyhow::Result<Kept> {
+        let root = paths::root();
+        let mut sha = Sha256::new();
+        for part in ["harness/src", "harness/core/src", "harness/tests", "fixtures", "Cargo.lock"] {
+            update_with(&mut sha, &root.join(part))?;
+        }
+        let names: BTreeSet<&str> = engines.collect();
+        let version = |name: &str| (name.to_owned(), doctor::version(name).unwrap_or_default());
+        let browsers = names.into_iter().map(version).collect();
+        Ok(Kept { folder: paths::target().join("segproof-kept"), harness: hex(sha), browsers, is_strict })
+    }
+
+    /// The report of a trial's n-th run, if nothing has changed since.
+    pub fn find(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<Option<TrialReport>> {
+        match std::fs::read(self.file(trial, round)?) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn keep(&self, trial: &TrialPlan, round: u16, report: &TrialReport) -> anyhow::Result<()> {
+        let file = self.file(trial, round)?;
+        std::fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
+        report::write_file(&file, &serde_json::to_vec(report)?)?;
+        Ok(())
+    }
+
+    fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<PathBuf> {
+        let mut sha = Sha256::new();
+        let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
+        let terms = format!("speed {}, strict: {}", trial.speed, self.is_strict);
+        for part in [&trial.name(), self.harness.as_str(), browser, &terms] {
+            add(&mut sha, part.as_bytes());
+        }
+        update_with(&mut sha, trial.scenario_file.parent().unwrap_or(Path::new("")))?;
+        let player = Player::read(&trial.player_dir)?;
+        let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
+        for place in player.folders().into_iter().chain(files) {
+            update_with(&mut sha, &place)?;
+        }
+        Ok(self.folder.join(hex(sha)).join(format!("{round}.json")))
+    }
+}
+
+/// A file, or all files below a folder in the order of their names.
+fn update_with(sha: &mut Sha256, path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
+        let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort();
+        for entry in entries {
+            add(sha, entry.file_name().unwrap_or_default().as_encoded_bytes());
+            update_with(sha, &entry)?;
+        }
+        return Ok(());
+    }
+    add(sha, &std::fs::read(path).with_context(|| path.display().to_string())?);
+    Ok(())
+}
+
+/// Behind its length, so that nothing can move from one part to the next unnoticed.
+fn add(sha: &mut Sha256, part: &[u8]) {
+    sha.update((part.len() as u64).to_be_bytes());
+    sha.update(part);
+}
+
+fn hex(sha: Sha256) -> String {
+    sha.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+const DIGEST_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use segproof_core::report::Verdict;
+
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn what_has_changed_is_not_found() {
+        let folder = tempfile::tempdir().expect("folder");
+        let place = |name: &str| folder.path().join(name);
+        for name in ["scenario", "player"] {
+            std::fs::create_dir(place(name)).expect("folder");
+        }
+        std::fs::write(place("scenario/scenario.toml"), "a").expect("write");
+        std::fs::write(place("player/index.html"), "b").expect("write");
+        let trial = TrialPlan {
+            player: "p".into(),
+            player_dir: place("player"),
+            browser: "none".into(),
+            scenario: "a/b".into(),
+            scenario_file: place("scenario/scenario.toml"),
+            speed: 4.0,
+            snapshot: None,
+            repro: String::new(),
+        };
+        let kept_by = |harness: &str| Kept {
+            folder: place("kept"),
+            harness: harness.into(),
+            browsers: BTreeMap::new(),
+            is_strict: false,
+        };
+        let kept = kept_by("h");
+        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass)).expect("keep");
+        let is_found =
+            |kept: &Kept, trial: &TrialPlan, round| kept.find(trial, round).expect("read").is_some();
+        assert!(is_found(&kept, &trial, 1));
+        assert!(!is_found(&kept, &trial, 2));
+        assert!(!is_found(&kept, &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
+        assert!(!is_found(&kept_by("i"), &trial, 1));
+        std::fs::write(place("player/index.html"), "c").expect("write");
+        assert!(!is_found(&kept, &trial, 1));
+        std::fs::write(place("player/index.html"), "b").expect("write");
+        std::fs::write(place("scenario/scenario.toml"), "c").expect("write");
+        assert!(!is_found(&kept, &trial, 1));
+    }
+}
