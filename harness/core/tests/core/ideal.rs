@@ -1,5 +1,7 @@
 //! The ideal player: no worse than possible, and no better.
 
+mod search;
+
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segproof_core::expect::{Expect, Profile};
