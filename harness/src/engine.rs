@@ -101,6 +101,8 @@ pub const ENGINES: &[Engine] = &[Engine {
             "goog/cdp/execute",
             r#"{"cmd": "Storage.clearDataForOrigin", "params": {"origin": "*", "storageTypes": "all"}}"#,
         ),
+        ("goog/cdp/execute", r#"{"cmd": "Page.resetNavigationHistory", "params": {}}"#),
+        ("execute/sync", r#"{"script": "window.name = ''", "args": []}"#),
     ]),
 }];
 

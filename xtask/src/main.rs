@@ -41,6 +41,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Run our own player on a machine that can't keep up, and see it accused of nothing.
     Overload(overload::Options),
+    /// Open the pages that assert what the suite makes of a page's world.
+    Pages,
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
+        Command::Pages => pages::command(),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),

@@ -3,6 +3,7 @@
 //! change what they are to change (`harness/tests/pages/conditions`), and a browser that is lent again has forgotten
 //! (`harness/tests/pages/fresh`).
 
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stag
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::front::{Front, Settings};
-use crate::mutants::Check;
+use crate::mutants::{Check, report_checks};
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
@@ -25,6 +26,13 @@ const SPEEDS: [f64; 3] = [1.0, 4.0, 8.0];
 const CONDITIONS_SPEEDS: [f64; 2] = [1.0, 4.0];
 const CONDITIONS: Conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: 3_600_000.0 };
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the command and gives its exit code.
+pub fn command() -> anyhow::Result<ExitCode> {
+    let checks = run()?;
+    report_checks(&checks);
+    Ok(ExitCode::from(u8::from(checks.iter().any(|check| check.wrong.is_some()))))
+}
 
 /// Opens the page at each speed; what it asserts in vain is what is wrong.
 pub fn run() -> anyhow::Result<Vec<Check>> {

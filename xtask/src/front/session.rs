@@ -246,7 +246,7 @@ impl Browser {
 
     /// Leaves one empty tab open, and nothing of what pages stored. An error means that it cannot be lent again. The
     /// tab is the same one, so that its process need not start anew: with a new tab, a trial costs half as much
-    /// processor time again. What stays is the tab's history.
+    /// processor time again. What stays is the session storage of origins that don't come again.
     pub async fn forget(&self, shared: &Shared) -> Result<(), WireError> {
         self.ask(shared, "url", json!({"url": "about:blank"})).await?;
         let handles = self.exchange(shared.client.get(format!("{}/window/handles", self.url))).await?;

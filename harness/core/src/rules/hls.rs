@@ -143,11 +143,7 @@ pub fn map_applies(case: &Case) -> Vec<Violation> {
             _ => None,
         }));
         let Some(init) = in_force.get(buffer).filter(|digest| is_served(digest)) else { continue };
-        // What was never served where it points to cannot be told from it.
-        let is_right = |msn: &u64| {
-            let served = case.view.inits.get(msn);
-            served.is_none_or(|digests| digests.is_empty() || digests.contains(*init))
-        };
+        let is_right = |msn: &u64| case.view.inits.get(msn).is_none_or(|digests| digests.contains(*init));
         for segments in case.view.segments_in(entry) {
             if let Some(msn) = segments.last().filter(|_| !segments.iter().any(is_right)) {
                 found.push(Violation::new(

@@ -65,10 +65,12 @@ function boxes(bytes, at = 0, end = bytes.byteLength) {
 
 const inside = (bytes, { at, end }) => boxes(bytes, at + 8, end);
 
-/** The only box of each of these types, one in the other. */
-function find(bytes, path, start = 0, end = bytes.byteLength) {
-  return path.reduce((box, name) => boxes(bytes, box.at, box.end).map((b) => (b.type === name ? b : null))
-    .filter(Boolean).map((b) => ({ ...b, at: b.at + 8, head: b.at }))[0], { at: start, end });
+/** What is in the first box of each of these types, one in the other. */
+function find(bytes, path, start, end) {
+  return path.reduce((around, name) => {
+    const found = boxes(bytes, around.at, around.end).find((box) => box.type === name);
+    return { at: found.at + 8, end: found.end };
+  }, { at: start, end });
 }
 
 /** {id, timescale} of each track in an initialization segment. */

@@ -160,9 +160,17 @@ pub const PAIRS: &[Pairs] = &[
     },
     Pairs {
         rule: "hls/map-applies",
-        bad: &[("the EXT-X-MAP changes and the old one stays in force", || {
-            bent(|s| other_init(s, "the other init"))
-        })],
+        bad: &[
+            ("the EXT-X-MAP changes and the old one stays in force", || {
+                bent(|s| other_init(s, "the other init"))
+            }),
+            ("the new one is never even asked for", || {
+                bent(|s| {
+                    other_init(s, "the other init");
+                    s.trace.requests.retain(|r| r.path != "/live/other.mp4");
+                })
+            }),
+        ],
         fair: &[
             ("the new one is appended", || {
                 bent(|s| {
