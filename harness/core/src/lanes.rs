@@ -22,7 +22,11 @@ pub fn are_fixed(scenario: &Scenario) -> bool {
         let edits = fault.edits_playlist() || fault.edits_entries();
         matches!(fault.on, Target::Playlist | Target::Multivariant | Target::Any) && !edits
     };
-    let is_timed = scenario.faults().any(|fault: &Fault| fault.is_timed() || fails_reloads(fault));
+    // Where the MediaSource is lost to media that can't be played, the picture's place decides what is loaded again.
+    let breaks_media = |fault: &Fault| fault.media.is_some();
+    let is_timed = scenario
+        .faults()
+        .any(|fault: &Fault| fault.is_timed() || fails_reloads(fault) || breaks_media(fault));
     let stream = &scenario.stream;
     let has_end = matches!(scenario.expect.outcome, Outcome::Playing | Outcome::Ended);
     let has_actions = !scenario.action.is_empty();
