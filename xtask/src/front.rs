@@ -29,7 +29,7 @@ use segproof_harness::plan::{Processes, Signal};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use ledger::Ledger;
 pub use ledger::sweep;
@@ -90,6 +90,8 @@ struct Shared {
     /// Held for reading while a session is being opened or taken back.
     under_way: RwLock<()>,
     verdicts: mpsc::UnboundedSender<TrialReport>,
+    /// Ids of sessions as they load a page.
+    pages: broadcast::Sender<String>,
 }
 
 /// A session by its id: what became of it is remembered, so that a late command gets a true answer.
@@ -122,6 +124,7 @@ impl Front {
             closing: watch::Sender::new(false),
             under_way: RwLock::default(),
             verdicts,
+            pages: broadcast::Sender::new(PAGES_MAX),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -142,7 +145,7 @@ impl Front {
 
     /// Who can stop the browsers of open sessions for a while.
     pub fn stopper(&self) -> Stopper {
-        Stopper { shared: Arc::clone(&self.shared) }
+        Stopper { shared: Arc::clone(&self.shared), pages: self.shared.pages.subscribe() }
     }
 
     /// Notes the process group that runs the trials, and a path that its command line names, so that a later
@@ -173,20 +176,29 @@ impl Front {
 }
 
 /// Stops browsers as an overloaded machine would.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Stopper {
     shared: Arc<Shared>,
+    pages: broadcast::Receiver<String>,
+}
+
+impl Clone for Stopper {
+    fn clone(&self) -> Stopper {
+        Stopper { shared: Arc::clone(&self.shared), pages: self.pages.resubscribe() }
+    }
 }
 
 impl Stopper {
-    /// Ids of the open sessions that have loaded a page.
-    pub fn on_page(&self) -> Vec<String> {
-        let sessions = self.shared.lock_sessions();
-        let on_page = sessions.iter().filter(|(_, slot)| match slot {
-            Slot::Open(session) => session.is_on_page.load(Ordering::SeqCst),
-            Slot::Ended(_) => false,
-        });
-        on_page.map(|(id, _)| id.clone()).collect()
+    /// The next session that has loaded a page; `None` when no other will.
+    pub async fn next_on_page(&mut self) -> Option<String> {
+        loop {
+            match self.pages.recv().await {
+                Ok(session) => return Some(session),
+                // Those that were missed play on undisturbed.
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
     }
 
     /// Stops a session's browser, if it is still open, and continues it after that time.
@@ -396,7 +408,8 @@ async fn command(
     let session = shared.find(id)?;
     let answer = forward(&shared, &session.browser, id, request).await;
     if parts.get("rest").is_some_and(|rest| rest == "url") {
-        session.is_on_page.store(true, Ordering::SeqCst);
+        // Who hinders a run listens, and nobody else.
+        let _nobody_listens = shared.pages.send(id.to_owned());
     }
     answer
 }
@@ -449,6 +462,9 @@ async fn forward(
     }
     Ok(response)
 }
+
+/// More than load a page before anybody who listens has looked.
+const PAGES_MAX: usize = 256;
 
 /// Where signals for a browser's processes are posted.
 const SIGNAL_PATH: &str = "/segproof/signal";

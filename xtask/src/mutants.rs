@@ -14,6 +14,7 @@ use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::player::{Mutant, Player};
 
+use crate::check::{self, Check};
 use crate::conformance::select::find_scenarios;
 use crate::{conformance, paths, report};
 
@@ -30,19 +31,9 @@ pub struct Options {
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let checks = run(options)?;
-    report_checks(&checks);
-    let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
+    let code = check::conclude(&checks);
     println!("{}, {}", paths::short(&json_file()), paths::short(&out().join(matrix::PAGE)));
-    println!("{} passed, {wrong} failed", checks.len() - wrong);
-    Ok(ExitCode::from(u8::from(wrong > 0)))
-}
-
-/// One thing that had to be so.
-#[derive(Debug)]
-pub struct Check {
-    pub what: String,
-    /// Why it is not so.
-    pub wrong: Option<String>,
+    Ok(code)
 }
 
 /// Runs every mutant in the scenarios it names, and the innocents in all of these.
@@ -75,16 +66,6 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
     });
     let fair = report.trials.iter().filter(|trial| innocents.contains(&trial.player)).map(innocent);
     Ok(caught.chain(fair).collect())
-}
-
-/// Prints what was checked, a line each.
-pub fn report_checks(checks: &[Check]) {
-    for check in checks {
-        match &check.wrong {
-            None => println!("ok    {}", check.what),
-            Some(why) => println!("WRONG {}: {why}", check.what),
-        }
-    }
 }
 
 const MUTANTS: &str = "mutants";
@@ -148,7 +129,8 @@ fn innocent(trial: &TrialReport) -> Check {
     }
 }
 
-fn word(trial: &TrialReport) -> String {
+/// A verdict with its reason and the rules that were broken.
+pub fn word(trial: &TrialReport) -> String {
     let rules: BTreeSet<&str> = trial.violations.iter().map(|v| v.rule.as_str()).collect();
     let rules: Vec<&str> = rules.into_iter().collect();
     let reason = trial.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();

@@ -11,9 +11,9 @@ use std::time::Duration;
 use clap::Args;
 use segproof_core::report::{TrialReport, Verdict};
 
-use crate::front::Front;
-use crate::mutants::{Check, report_checks};
-use crate::{conformance, paths, report};
+use crate::check::{self, Check};
+use crate::front::{Front, Stopper};
+use crate::{conformance, mutants, paths, report};
 
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -39,10 +39,7 @@ pub enum Hindrance {
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let checks = run(&options.filters, options.yes)?;
-    report_checks(&checks);
-    let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
-    println!("{} passed, {wrong} failed", checks.len() - wrong);
-    Ok(ExitCode::from(u8::from(wrong > 0)))
+    Ok(check::conclude(&checks))
 }
 
 /// Runs the scenarios under each hindrance.
@@ -57,7 +54,11 @@ pub fn run(filters: &[String], yes: bool) -> anyhow::Result<Vec<Check>> {
             ..conformance::Options::default()
         })?;
         checks.extend(
-            report.trials.iter().filter(|t| t.verdict != Verdict::Skipped).map(|trial| check(trial, name)),
+            report
+                .trials
+                .iter()
+                .filter(|t| t.verdict != Verdict::Skipped)
+                .map(|trial| is_not_accused(trial, name)),
         );
         checks.push(is_seen(&report.trials, hindrance, name));
     }
@@ -69,15 +70,11 @@ fn runs(trial: &TrialReport) -> impl Iterator<Item = &TrialReport> {
     trial.first.as_deref().into_iter().chain([trial])
 }
 
-fn check(trial: &TrialReport, name: &str) -> Check {
+fn is_not_accused(trial: &TrialReport, name: &str) -> Check {
     let accuses = |trial: &&TrialReport| matches!(trial.verdict, Verdict::Fail | Verdict::UnexpectedPass);
-    let rules = |trial: &TrialReport| {
-        let rules: Vec<&str> = trial.violations.iter().map(|v| v.rule.as_str()).collect();
-        format!("{} {}", report::word(trial.verdict), rules.join(", "))
-    };
     Check {
         what: format!("{name}: {} is not accused", report::name(trial)),
-        wrong: runs(trial).find(accuses).map(rules),
+        wrong: runs(trial).find(accuses).map(mutants::word),
     }
 }
 
@@ -126,20 +123,14 @@ impl Drop for Hindered {
     }
 }
 
-/// Stops the browser of each session once, when it has played for a while.
-async fn stop_each(stopper: crate::front::Stopper) {
-    let mut seen = std::collections::BTreeSet::new();
-    loop {
-        for session in stopper.on_page() {
-            if seen.insert(session.clone()) {
-                let stopper = stopper.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(STOP_AFTER).await;
-                    stopper.stop_for(&session, STOP).await;
-                });
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+/// Stops the browser of each session once, when its page has played for a while.
+async fn stop_each(mut stopper: Stopper) {
+    while let Some(session) = stopper.next_on_page().await {
+        let stopper = stopper.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(STOP_AFTER).await;
+            stopper.stop_for(&session, STOP).await;
+        });
     }
 }
 
@@ -147,4 +138,3 @@ const THREADS_PER_CORE: usize = 2;
 /// From the page's load on: it has its first frames then, and a short trial is not over yet.
 const STOP_AFTER: Duration = Duration::from_millis(1000);
 const STOP: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(100);

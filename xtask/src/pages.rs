@@ -16,8 +16,9 @@ use segproof_harness::engine::Window;
 use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use crate::check::{self, Check};
 use crate::front::{Front, Settings};
-use crate::mutants::{Check, report_checks};
+
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
@@ -29,9 +30,7 @@ const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the command and gives its exit code.
 pub fn command() -> anyhow::Result<ExitCode> {
-    let checks = run()?;
-    report_checks(&checks);
-    Ok(ExitCode::from(u8::from(checks.iter().any(|check| check.wrong.is_some()))))
+    Ok(check::conclude(&run()?))
 }
 
 /// Opens the page at each speed; what it asserts in vain is what is wrong.

@@ -8,9 +8,9 @@ use anyhow::Context;
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
+use crate::check::{self, Check};
 use crate::doctor::{self, Consent};
-use crate::mutants::{self, Check};
-use crate::{conformance, overload, pages, paths, report};
+use crate::{conformance, mutants, overload, pages, paths, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -37,8 +37,8 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
-    mutants::report_checks(&checks);
-    let wrong = checks.iter().filter(|check| check.wrong.is_some()).count();
+    check::print(&checks);
+    let wrong = check::wrong(&checks);
     tally = tally.and(Tally { passed: checks.len() - wrong, failed: wrong });
     let mut code = u8::from(tally.failed > 0);
     if options.all {

@@ -28,8 +28,6 @@ use crate::processes;
 #[derive(Debug)]
 pub struct Session {
     pub browser: Arc<Browser>,
-    /// It was told to load a page.
-    pub is_on_page: AtomicBool,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -90,8 +88,7 @@ pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> 
     let id = if trials == 0 { own.to_owned() } else { format!("{own}-{trials}") };
     let mut value = browser.answer.clone();
     value["sessionId"] = json!(id);
-    let session =
-        Arc::new(Session { browser: Arc::clone(&browser), is_on_page: AtomicBool::new(false), _slot: slot });
+    let session = Arc::new(Session { browser: Arc::clone(&browser), _slot: slot });
     shared.lock_sessions().insert(id.clone(), Slot::Open(session));
     tokio::spawn(watch(Arc::clone(&shared), id, browser, client.pid));
     Ok(value)
