@@ -169,6 +169,23 @@ fn join(lines: &[String], style: &PlaylistSettings) -> String {
     text
 }
 
+/// What the EXTINF tags of a playlist's text say, milliseconds.
+pub fn durations_ms(text: &str) -> Vec<f64> {
+    let said = |line: &str| line.trim_end().strip_prefix("#EXTINF:")?.split(',').next()?.parse::<f64>().ok();
+    text.lines().filter_map(said).map(|seconds| seconds * 1000.0).collect()
+}
+
+/// What EXT-X-TARGETDURATION says, milliseconds; `None` in what is no Media Playlist.
+pub fn target_duration_ms(text: &str) -> Option<f64> {
+    let said = text.lines().find_map(|line| line.trim_end().strip_prefix("#EXT-X-TARGETDURATION:"))?;
+    said.parse::<f64>().ok().map(|seconds| seconds * 1000.0)
+}
+
+/// A path as it was before its query.
+pub fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
 /// A URI reference found in a playlist as path and query on one of the hosts, given the path and query under which
 /// that playlist was answered (RFC 3986, 5.2, as far as playlists of ours go: no dot segments).
 pub fn resolve(base: &str, uri: &str) -> String {

@@ -221,13 +221,9 @@ impl Player {
 /// RFC 8216, 6.3.3: not less than three target durations from the end. Durations are those that the text says.
 fn start(text: &str, listings: &[Listing], td_ms: f64) -> Option<u64> {
     let is_over = text.contains("#EXT-X-ENDLIST");
-    let said: Vec<f64> = text
-        .lines()
-        .filter_map(|line| line.trim_end().strip_prefix("#EXTINF:")?.split(',').next()?.parse::<f64>().ok())
-        .collect();
     let mut from_end_ms = 0.0;
-    for (listing, duration_s) in listings.iter().zip(said).rev() {
-        from_end_ms += duration_s * 1000.0;
+    for (listing, duration_ms) in listings.iter().zip(hls::durations_ms(text)).rev() {
+        from_end_ms += duration_ms;
         if from_end_ms >= 3.0 * td_ms && !is_over {
             return Some(listing.msn);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expect::Expect;
-use crate::hls::resolve;
+use crate::hls::{resolve, without_query};
 use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Trace};
 
 /// The trace, read.
@@ -105,7 +105,7 @@ impl View {
 
 fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
     // A query may be a signature, new with each playlist.
-    let plain = |path: &str| path.split('?').next().unwrap_or(path).to_string();
+    let plain = |path: &str| without_query(path).to_string();
     let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut redirects: BTreeMap<String, String> = BTreeMap::new();
     for request in &trace.requests {

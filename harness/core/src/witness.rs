@@ -23,8 +23,7 @@ pub fn begun(trace: &Trace) -> Vec<Begun> {
     let mut calls: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for entry in &trace.page {
         if let PageEvent::Fetch { url, .. } = &entry.event {
-            let path = resolve("", url.split('#').next().unwrap_or(url));
-            calls.entry(path).or_default().push(entry.at_ms);
+            calls.entry(path(url)).or_default().push(entry.at_ms);
         }
     }
     let mut redirects: BTreeMap<String, Begun> = BTreeMap::new();
@@ -49,6 +48,11 @@ pub fn begun(trace: &Trace) -> Vec<Begun> {
     all
 }
 
+/// Path and query of a URL.
+fn path(url: &str) -> String {
+    resolve("", url.split('#').next().unwrap_or(url))
+}
+
 /// Where the two contradict each other, which makes the evidence worthless; in words.
 pub fn disagreement(trace: &Trace) -> Option<String> {
     unheard_answer(trace).or_else(|| other_status(trace)).or_else(|| more_than_was_sent(trace))
@@ -70,10 +74,7 @@ fn answered(trace: &Trace) -> Vec<Answered> {
         .page
         .iter()
         .filter_map(|entry| match &entry.event {
-            PageEvent::Fetch { id, url } => {
-                let path = resolve("", url.split('#').next().unwrap_or(url));
-                Some((*id, entry.at_ms, path, authority(url)))
-            }
+            PageEvent::Fetch { id, url } => Some((*id, entry.at_ms, path(url), authority(url))),
             _ => None,
         })
         .collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation};
 use crate::action::What;
-use crate::hls::resolve;
+use crate::hls::{durations_ms, resolve, target_duration_ms, without_query};
 use crate::report::Level;
 use crate::trace::{AppendedBox, Listing, PageEvent, Request, Resource, Trace, Unsettled};
 use crate::witness::begun;
@@ -87,11 +87,13 @@ pub fn listed_only(case: &Case) -> Vec<Violation> {
         // What was sent before this request came in is what the player can know. A playlist is sent to its
         // last byte before a request that follows from it can arrive.
         while let Some((playlist, text)) = delivered.next_if(|(r, _)| r.ended_ms <= request.at_ms) {
-            paths.extend(uris(text).iter().map(|uri| plain(&resolve(&playlist.path, uri)).to_string()));
+            paths.extend(
+                uris(text).iter().map(|uri| without_query(&resolve(&playlist.path, uri)).to_string()),
+            );
         }
         let is_list = matches!(request.resource, Resource::Playlist { .. } | Resource::Multivariant);
-        // Where a listed one leads by a redirect, it may be asked for.
-        let path = plain(&request.path).to_string();
+        // The query may be a superset of the listed one. Where a listed one leads by a redirect, it may be asked for.
+        let path = without_query(&request.path).to_string();
         if !is_list && !paths.contains(&path) && !redirects.contains(&path) {
             found.push(Violation::new(
                 request.at_ms,
@@ -99,15 +101,10 @@ pub fn listed_only(case: &Case) -> Vec<Violation> {
             ));
         }
         if let Some(location) = &request.location {
-            redirects.insert(plain(&resolve(&request.path, location)).to_string());
+            redirects.insert(without_query(&resolve(&request.path, location)).to_string());
         }
     }
     found
-}
-
-/// The query may be a superset of the listed one; the path is what counts.
-fn plain(path: &str) -> &str {
-    path.split('?').next().unwrap_or(path)
 }
 
 fn uris(text: &str) -> Vec<String> {
@@ -173,7 +170,7 @@ pub fn hold_back(case: &Case) -> Vec<Violation> {
     let known = case.trace.requests.iter().filter(|r| r.ended_ms <= asked_ms);
     let from_end_ms = known.filter_map(|request| {
         let text = request.delivered_playlist()?;
-        let (said_ms, td_ms) = (extinf_ms(text), target_duration_ms(text)?);
+        let (said_ms, td_ms) = (durations_ms(text), target_duration_ms(text)?);
         let listings = request.delivered_listings();
         let from_end_ms = |place: usize| said_ms.iter().skip(place).sum::<f64>();
         let is_there = |listing: &Listing| !listing.gap && !case.expect.excused.contains(&listing.msn);
@@ -197,18 +194,6 @@ pub fn hold_back(case: &Case) -> Vec<Violation> {
         })
         .into_iter()
         .collect()
-}
-
-fn extinf_ms(text: &str) -> Vec<f64> {
-    let said = text
-        .lines()
-        .filter_map(|line| line.trim_end().strip_prefix("#EXTINF:")?.split(',').next()?.parse().ok());
-    said.map(|seconds: f64| seconds * 1000.0).collect()
-}
-
-fn target_duration_ms(text: &str) -> Option<f64> {
-    let said = text.lines().find_map(|line| line.trim_end().strip_prefix("#EXT-X-TARGETDURATION:"))?;
-    said.parse::<f64>().ok().map(|seconds| seconds * 1000.0)
 }
 
 /// From begin to begin as the page sees it, each rendition by itself; a retry after an error is another matter.

@@ -141,11 +141,12 @@ fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     longest
 }
 
-/// Of a segment that is played from end to end, Chromium has counted all frames but these as shown or dropped.
+/// Chromium counts every frame that it shows or drops, but leaves out up to five, uncounted, at the end of the first
+/// segment and behind a hole.
 const FRAMES_UNCOUNTED: u64 = 5;
 /// Presentation callbacks may come late for a frame or two.
 const BACK_MS: f64 = 100.0;
-/// How much may be shown again with a new MediaSource.
+/// How much may be shown again with a new MediaSource: our own player begins the segment anew of which it had shown less.
 const BACK_REBUILT_MS: f64 = 500.0;
 /// Engines want a few frames before they begin.
 const PLAYABLE_S: f64 = 0.5;
