@@ -345,6 +345,7 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
         wall_ms: 0,
         speed: trial.speed,
         late_ms: 0,
+        kept: false,
         picture: None,
         dir: folder.strip_prefix(&plan.out).unwrap_or(&folder).display().to_string(),
         repro: trial.repro.clone(),

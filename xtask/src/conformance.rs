@@ -248,9 +248,9 @@ pub fn state_folder() -> PathBuf {
     paths::target().join("segproof-runs")
 }
 
-/// Stream time counts where something was verified.
+/// Stream time counts where something was verified, in this run.
 fn counts(trial: &TrialReport) -> bool {
-    matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
+    !trial.kept && matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
 }
 
 fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -> RunPlan {
@@ -298,12 +298,14 @@ impl Round<'_> {
         }
         let mut ahead = Vec::new();
         for trial in bound {
-            let known = self.kept.map(|(kept, round)| kept.find(&trial, round)).transpose()?.flatten();
+            let folder = trial.dir(&self.plan.out);
+            let known =
+                self.kept.map(|(kept, round)| kept.find(&trial, round, &folder)).transpose()?.flatten();
             let Some(known) = known else {
                 ahead.push(trial);
                 continue;
             };
-            let report = self.finish(&trial, known);
+            let report = TrialReport { kept: true, ..self.finish(&trial, known) };
             collect::keep(&report, &trial, &self.plan.out)?;
             self.progress.say(&report);
             reports.push(report);
@@ -317,7 +319,7 @@ impl Round<'_> {
                 |report: &TrialReport| !self.keeper.stop.asked() || report.verdict != Verdict::Inconclusive;
             for (trial, report) in ahead.iter().zip(&reports[before..]).filter(|(_, report)| is_final(report))
             {
-                kept.keep(trial, round, report)?;
+                kept.keep(trial, round, report, &trial.dir(&self.plan.out))?;
             }
         }
         let place = |report: &TrialReport| {

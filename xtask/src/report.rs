@@ -87,6 +87,7 @@ pub mod sample {
             wall_ms: 2000,
             speed: 4.0,
             late_ms: 0,
+            kept: false,
             picture: None,
             dir: format!("trials/reference@chromium/{scenario}"),
             repro: "cargo xtask conformance".into(),

@@ -120,6 +120,9 @@ pub struct TrialReport {
     /// How late the latest heartbeat of page or origin was, in stream milliseconds.
     #[serde(default)]
     pub late_ms: u64,
+    /// Taken over from an earlier run (`--resume`): its stream time does not count for this one.
+    #[serde(default)]
+    pub kept: bool,
     /// `None` where nothing was seen.
     #[serde(default)]
     pub picture: Option<Picture>,

@@ -56,6 +56,7 @@ fn without_evidence(trial: &TrialPlan, verdict: Verdict, reason: String) -> Tria
         wall_ms: 0,
         speed: trial.speed,
         late_ms: 0,
+        kept: false,
         picture: None,
         dir: String::new(),
         repro: String::new(),

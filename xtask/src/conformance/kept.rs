@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use segproof_core::report::TrialReport;
-use segproof_harness::plan::TrialPlan;
+use segproof_harness::plan::{LANES_FILE, TrialPlan};
 use segproof_harness::player::Player;
 use sha2::{Digest, Sha256};
 
@@ -38,18 +38,31 @@ impl Kept {
         Ok(Kept { folder: paths::target().join("segproof-kept"), harness: hex(sha), browsers, is_strict })
     }
 
-    /// The report of a trial's n-th run, if nothing has changed since.
-    pub fn find(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<Option<TrialReport>> {
-        match std::fs::read(self.file(trial, round)?) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+    /// The report of a trial's n-th run, if nothing has changed since; its lanes are put into `folder`.
+    pub fn find(&self, trial: &TrialPlan, round: u16, folder: &Path) -> anyhow::Result<Option<TrialReport>> {
+        let file = self.file(trial, round)?;
+        // Half a report is none, and the trial is run.
+        let report = read(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let (Some(lanes), true) = (read(&lanes(&file))?, report.is_some()) {
+            std::fs::create_dir_all(folder)?;
+            report::write_file(&folder.join(LANES_FILE), &lanes)?;
         }
+        Ok(report)
     }
 
-    pub fn keep(&self, trial: &TrialPlan, round: u16, report: &TrialReport) -> anyhow::Result<()> {
+    /// Keeps a report, and the lanes beside it in `folder`.
+    pub fn keep(
+        &self,
+        trial: &TrialPlan,
+        round: u16,
+        report: &TrialReport,
+        folder: &Path,
+    ) -> anyhow::Result<()> {
         let file = self.file(trial, round)?;
         std::fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
+        if let Some(found) = read(&folder.join(LANES_FILE))? {
+            report::write_file(&lanes(&file), &found)?;
+        }
         report::write_file(&file, &serde_json::to_vec(report)?)?;
         Ok(())
     }
@@ -68,6 +81,19 @@ impl Kept {
             update_with(&mut sha, &place)?;
         }
         Ok(self.folder.join(hex(sha)).join(format!("{round}.json")))
+    }
+}
+
+fn lanes(file: &Path) -> PathBuf {
+    file.with_extension("lanes")
+}
+
+/// `None` if there is no such file.
+fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    match std::fs::read(file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -132,10 +158,13 @@ mod tests {
             is_strict: false,
         };
         let kept = kept_by("h");
-        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass)).expect("keep");
+        std::fs::write(place(LANES_FILE), "l").expect("write");
+        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
+        let again = place("again");
         let is_found =
-            |kept: &Kept, trial: &TrialPlan, round| kept.find(trial, round).expect("read").is_some();
+            |kept: &Kept, trial: &TrialPlan, round| kept.find(trial, round, &again).expect("read").is_some();
         assert!(is_found(&kept, &trial, 1));
+        assert_eq!(std::fs::read_to_string(again.join(LANES_FILE)).expect("lanes"), "l");
         assert!(!is_found(&kept, &trial, 2));
         assert!(!is_found(&kept, &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
         assert!(!is_found(&kept_by("i"), &trial, 1));

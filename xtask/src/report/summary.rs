@@ -73,7 +73,8 @@ pub fn trial_line(trial: &TrialReport) -> String {
         Verdict::Fail | Verdict::UnexpectedPass => style(verdict).red(),
     };
     let (stream, wall) = (trial.stream_ms as f64 / 1000.0, trial.wall_ms as f64 / 1000.0);
-    let mut line = format!("{verdict} {} ({stream:.1} stream s in {wall:.1} s)", name(trial));
+    let kept = if trial.kept { ", kept" } else { "" };
+    let mut line = format!("{verdict} {} ({stream:.1} stream s in {wall:.1} s{kept})", name(trial));
     if let Some(reason) = &trial.reason {
         for sentence in reason.lines().take(REASON_LINES) {
             line.push_str(&format!("\n     {sentence}"));
