@@ -96,7 +96,6 @@ pub const ENGINES: &[Engine] = &[Engine {
     session_timeout: Duration::from_secs(30),
     forget: Some(&[
         ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCache", "params": {}}"#),
-        ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCookies", "params": {}}"#),
         (
             "goog/cdp/execute",
             r#"{"cmd": "Storage.clearDataForOrigin", "params": {"origin": "*", "storageTypes": "all"}}"#,
