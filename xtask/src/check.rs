@@ -15,12 +15,14 @@ pub fn wrong(checks: &[Check]) -> usize {
     checks.iter().filter(|check| check.wrong.is_some()).count()
 }
 
-/// Prints a line for each.
+/// Prints a line for each; what is wrong comes last, where the eye is and where no log is cut.
 pub fn print(checks: &[Check]) {
+    for check in checks.iter().filter(|check| check.wrong.is_none()) {
+        println!("ok    {}", check.what);
+    }
     for check in checks {
-        match &check.wrong {
-            None => println!("ok    {}", check.what),
-            Some(why) => println!("WRONG {}: {why}", check.what),
+        if let Some(why) = &check.wrong {
+            println!("WRONG {}: {why}", check.what);
         }
     }
 }

@@ -55,6 +55,9 @@ pub fn log_stem(trial: &str) -> String {
     trial.chars().map(|letter| if plain(letter) { letter } else { '~' }).collect()
 }
 
+/// Why a trial that was not run any more has no verdict.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// A verdict in the words of the report.
 pub fn word(verdict: Verdict) -> &'static str {
     match verdict {

@@ -21,7 +21,7 @@ pub fn read(trial: &TrialPlan, out: &Path, outputs: &Outputs, interrupted: bool)
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             format!("the verdict cannot be read: {error}{quoted}")
         }
-        Err(_) if interrupted => "interrupted".to_owned(),
+        Err(_) if interrupted => report::INTERRUPTED.to_owned(),
         Err(_) => format!("no verdict: the trial process ended without one{quoted}"),
     };
     without_evidence(trial, Verdict::Inconclusive, reason)
@@ -141,7 +141,7 @@ mod tests {
             "{reason}"
         );
         let report = read(&trial(), out.path(), &outputs, true);
-        assert_eq!(report.reason.as_deref(), Some("interrupted"));
+        assert_eq!(report.reason.as_deref(), Some(report::INTERRUPTED));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use segproof_core::fault::KINDS;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_core::rules::RULES;
 
-use super::{name, word};
+use super::{INTERRUPTED, name, word};
 use crate::paths;
 
 /// How many trials came to which verdict.
@@ -102,6 +102,10 @@ pub fn print(report: &Report, out: &Path) {
         "{pass} pass, {fail} fail, {known} known, {unexpected_pass} unexpected-pass, \
          {inconclusive} inconclusive, {skipped} skipped"
     );
+    let cut = report.trials.iter().filter(|trial| trial.reason.as_deref() == Some(INTERRUPTED)).count();
+    if cut > 0 {
+        println!("interrupted: {cut} of the inconclusive trials did not come to an end");
+    }
     let rate = if report.wall_ms == 0 { 0.0 } else { stream / wall };
     println!("{stream:.0} stream seconds verified in {wall:.1} s wall: {rate:.1} per second");
     let faults = KINDS.iter().filter(|kind| report.trials.iter().any(|t| t.coverage.faults.contains(**kind)));
