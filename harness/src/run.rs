@@ -186,6 +186,7 @@ fn conclude(
         _ => 0,
     };
     report.picture = judge::picture(trace, expect);
+    report.sound = judge::sound(trace, expect);
     let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
     report.coverage = coverage::coverage(scenario, &fired, trace, expect);
     let undeclared = selfcheck::undeclared(trace, &scenario.illegal);
@@ -347,6 +348,7 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
         late_ms: 0,
         kept: false,
         picture: None,
+        sound: None,
         dir: folder.strip_prefix(&plan.out).unwrap_or(&folder).display().to_string(),
         repro: trial.repro.clone(),
         summary: scenario.summary.clone(),

@@ -275,12 +275,17 @@ impl Stage {
 /// Where the page's files come from.
 impl PageFiles {
     pub fn new(folders: Vec<PathBuf>, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles { folders, extra, speed, conditions: None }
+        PageFiles { folders, extra, speed, conditions: None, is_heard: false }
     }
 
     /// Puts the page under these conditions.
     pub fn under(self, conditions: Option<Conditions>) -> PageFiles {
         PageFiles { conditions, ..self }
+    }
+
+    /// Lets the page's sound be listened to.
+    pub fn heard(self, is_heard: bool) -> PageFiles {
+        PageFiles { is_heard, ..self }
     }
 }
 

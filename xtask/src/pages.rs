@@ -1,7 +1,7 @@
 //! The pages that assert what the suite's own scripts make of a page's world, opened in a real browser at several
 //! speeds: probe and warp leave it as it is, but for its speed (`harness/tests/pages/warp`), the conditions
-//! change what they are to change (`harness/tests/pages/conditions`), and a browser that is lent again has forgotten
-//! (`harness/tests/pages/fresh`).
+//! change what they are to change (`harness/tests/pages/conditions`), the ear leaves the page its loudness
+//! (`harness/tests/pages/ear`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -58,6 +58,8 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
             let wrong = page(&front.url, "conditions", speed, Some(CONDITIONS)).await;
             checks.push(Check { what: format!("a page sees its conditions at speed {speed}"), wrong });
         }
+        let wrong = page(&front.url, "ear", 1.0, None).await;
+        checks.push(Check { what: "a page that is listened to is as loud as it says".to_owned(), wrong });
         // The pages before have left nothing; what the first one leaves is for the second one to find.
         for nth in ["once", "again"] {
             let wrong = page(&front.url, "fresh", 1.0, None).await;
@@ -85,7 +87,7 @@ async fn opened(
     let folder = paths::root().join("harness/tests/pages").join(name);
     // The page wants no stream.
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
-    let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions);
+    let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions).heard(name == "ear");
     let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
     let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}")).await?;
     let opened = session.open_page(&stage.page_url()).await;

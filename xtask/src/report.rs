@@ -92,6 +92,7 @@ pub mod sample {
             late_ms: 0,
             kept: false,
             picture: None,
+            sound: None,
             dir: format!("trials/reference@chromium/{scenario}"),
             repro: "cargo xtask conformance".into(),
             summary: "An edge miss & more.".into(),

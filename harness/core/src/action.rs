@@ -336,7 +336,14 @@ pub fn speed_max(scenario: &Scenario) -> Option<f64> {
         _ => false,
     };
     let of_actions = actions(scenario).any(is_hard).then_some(HARD_SPEED_MAX);
-    [scenario.max_speed, of_actions].into_iter().flatten().reduce(f64::min)
+    // Faster, engines stretch sound, and beeps are no beeps any more.
+    let of_sound = hears(scenario).then_some(1.0);
+    [scenario.max_speed, of_actions, of_sound].into_iter().flatten().reduce(f64::min)
+}
+
+/// Whether the page's sound is to be listened to.
+pub fn hears(scenario: &Scenario) -> bool {
+    scenario.expect.av_sync.is_some()
 }
 
 /// Stream milliseconds that the actions take from the session: its limit is so much later.

@@ -43,6 +43,8 @@ pub struct Expect {
     pub recover: Option<(f64, f64)>,
     pub latency_limit_ms: Option<f64>,
     pub buffered_limit_ms: Option<f64>,
+    /// How far sound and picture may be apart.
+    pub av_sync_limit_ms: Option<f64>,
     /// Segments that nobody could have had, or that the author lets go.
     pub excused: BTreeSet<u64>,
     pub must_show: BTreeSet<u64>,
@@ -88,6 +90,7 @@ impl Expect {
             recover: expect.recover.map(|limit| (last_fault_ends_ms(scenario, timeline), limit.ms(0.0, td))),
             latency_limit_ms: expect.latency.map(|limit| limit.ms(ideal.latency_ms, td)),
             buffered_limit_ms: expect.buffered.map(|span| span.ms(td)),
+            av_sync_limit_ms: expect.av_sync.map(|span| span.ms(td)),
             excused,
             must_show,
             must_not_show: numbers(&expect.not_shown),

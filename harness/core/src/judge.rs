@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
-use crate::report::{Form, Level, Picture, Verdict, ViolationReport};
-use crate::rules::{Case, RULES, Violation};
+use crate::report::{Form, Level, Picture, Sound, Verdict, ViolationReport};
+use crate::rules::{Case, RULES, Violation, sync};
 use crate::scenario::Outcome;
 use crate::selfcheck;
 use crate::trace::{Beat, PageEvent, Trace, Witness};
@@ -334,6 +334,11 @@ pub fn picture(trace: &Trace, expect: &Expect) -> Option<Picture> {
         frames: shown.len() as u64,
         longest_freeze_ms: freezes.fold(0.0, f64::max) as u64,
     })
+}
+
+/// What was heard; `None` if the scenario does not ask.
+pub fn sound(trace: &Trace, expect: &Expect) -> Option<Sound> {
+    sync::sound(&Case { trace, expect, view: &View::new(trace, expect) })
 }
 
 /// The advance of currentTime while frames of that stretch were seen, stream milliseconds.

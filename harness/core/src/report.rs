@@ -93,6 +93,22 @@ pub struct Picture {
     pub longest_freeze_ms: u64,
 }
 
+/// What was heard, where a scenario asks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    Heard {
+        /// Beeps that the picture went through steadily.
+        due: u64,
+        /// Those of them that were heard.
+        beeps: u64,
+        /// By how much the sound was later than the picture, where that was most; negative: earlier.
+        largest_offset_ms: Option<i64>,
+    },
+    /// Whether sound and picture belong together was not judged.
+    Unheard { why: String },
+}
+
 /// How strictly `view/no-missing-frames` has judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -126,6 +142,9 @@ pub struct TrialReport {
     /// `None` where nothing was seen.
     #[serde(default)]
     pub picture: Option<Picture>,
+    /// `None` where the scenario does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Sound>,
     /// Folder of the trial's files, relative to the report.
     #[serde(default)]
     pub dir: String,

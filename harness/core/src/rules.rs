@@ -7,6 +7,7 @@ mod asked;
 mod hls;
 mod mse;
 mod session;
+pub mod sync;
 mod viewer;
 
 use crate::expect::Expect;
@@ -224,6 +225,14 @@ pub const RULES: &[Rule] = &[
         rests_on: "the scenario's [expect] latency",
         check: asked::latency,
         applies: applies::limits_latency,
+    },
+    Rule {
+        id: "view/av-sync",
+        level: Level::Viewer,
+        says: "Sound and picture of the same moment come together, as nearly as the scenario demands.",
+        rests_on: "the scenario's [expect] av_sync; ITU-R BT.1359",
+        check: sync::in_sync,
+        applies: sync::applies,
     },
     Rule {
         id: "view/shown",

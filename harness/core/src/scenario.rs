@@ -253,6 +253,7 @@ mod tests {
             ("[[fault]]\non = \"playlist\"\nendlist = true\n", "wants `from"),
             ("[[fault]]\non = \"playlist\"\nnth = \"1\"\nstale = true\n", "nothing older"),
             ("[[fault]]\non = \"init\"\nstatus = 99\n", "no final HTTP status"),
+            ("[expect]\nav_sync = \"1s\"\n", "40 ms to 400 ms"),
             (
                 "[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nendlist = true\n",
                 "segment 108 is never published",

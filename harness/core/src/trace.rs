@@ -296,6 +296,15 @@ pub enum PageEvent {
     Unreadable {
         media_time: f64,
     },
+    /// The page's sound is listened to from here on, or can't be.
+    Ear {
+        error: Option<String>,
+    },
+    /// A beep of the fixture began.
+    Beep {
+        /// So many wall milliseconds before this entry was made.
+        ago_ms: f64,
+    },
     /// An uncaught exception or unhandled rejection.
     Uncaught {
         message: String,

@@ -94,6 +94,7 @@
     );
   });
   const urls = new WeakMap();
+  const ENDS = ['readystatechange', 'loadend'];
   wrap(XMLHttpRequest.prototype, 'open', (native) => function open(_, url) {
     urls.set(this, String(url));
     return native.apply(this, arguments);
@@ -103,13 +104,16 @@
     log('fetch', { id, url: urls.get(this) || '' });
     let why = 'error';
     for (const type of ['abort', 'timeout', 'error']) this.addEventListener(type, () => { why = type; });
-    const done = () =>
+    // As soon as there is a status: a page that aborts when it has its answer takes it away again.
+    const done = ({ type }) => {
+      if (!this.status && type !== 'loadend') return;
+      for (const name of ENDS) this.removeEventListener(name, done);
       log('fetch-done', this.status ? { id, status: this.status, error: null } : { id, ...failure(why) });
-    // Once: the object may be opened and sent again.
-    this.addEventListener('loadend', done, { once: true });
+    };
+    for (const name of ENDS) this.addEventListener(name, done);
     const { value, thrown, error } = attempt(() => native.apply(this, arguments));
     if (!error) return value;
-    this.removeEventListener('loadend', done);
+    for (const name of ENDS) this.removeEventListener(name, done);
     log('fetch-done', { id, ...failure(error) });
     throw thrown;
   });
@@ -301,9 +305,10 @@
     }, true);
   }
 
-  // conditions.js follows, takes this and removes it. Without conditions there is nothing to be found.
-  if (window.__segproofConditions) {
-    window.__segproofConditions.eye = {
+  // ear.js and conditions.js follow, take this and remove it. Without them there is nothing to be found.
+  for (const name of ['__segproofEar', '__segproofConditions']) {
+    if (!window[name]) continue;
+    window[name].eye = {
       wrap,
       log,
       flush: () => flush(null),

@@ -36,7 +36,8 @@ impl Scene {
             Stream::open(plan, scenario, player.settings.profile).await?;
         let td_ms = expect.target_duration_ms;
         let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
-            .under(action::conditions(scenario, td_ms));
+            .under(action::conditions(scenario, td_ms))
+            .heard(action::hears(scenario));
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(listen, publisher, files, trial.speed, protocol).await?;
         // The ideal player is never away.

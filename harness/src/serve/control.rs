@@ -29,6 +29,8 @@ pub struct PageFiles {
     pub(super) speed: f64,
     /// `None` leaves the page alone with the probe.
     pub(super) conditions: Option<Conditions>,
+    /// Whether its sound is listened to.
+    pub(super) is_heard: bool,
 }
 
 /// What the probe has to say; page times are the page's own milliseconds.
@@ -124,8 +126,8 @@ impl PageFiles {
     }
 }
 
-/// Puts the probe (and, above speed 1, the warp, and then the conditions if there are any) before the page's
-/// first own script.
+/// Puts the probe before the page's first own script, and behind it what the trial wants: the ear, above speed 1 the
+/// warp, and the conditions.
 fn with_probe(html: &str, files: &PageFiles) -> String {
     let speed = files.speed;
     let mut scripts = String::new();
@@ -134,7 +136,13 @@ fn with_probe(html: &str, files: &PageFiles) -> String {
         let json = serde_json::to_string(conditions).expect("conditions are plain data");
         scripts.push_str(&format!("<script>window.__segproofConditions = {json};</script>"));
     }
+    if files.is_heard {
+        scripts.push_str("<script>window.__segproofEar = {};</script>");
+    }
     scripts.push_str(&format!("<script>{PROBE}</script>"));
+    if files.is_heard {
+        scripts.push_str(&format!("<script>{EAR}</script>"));
+    }
     if speed != 1.0 {
         scripts
             .push_str(&format!("<script>window.__segproofSpeed = {speed};</script><script>{WARP}</script>"));
@@ -218,6 +226,7 @@ fn understand(text: &str, pings: &[f64], received_ms: f64) -> PageMessage {
 
 const PROBE: &str = include_str!("../probe/probe.js");
 const CONDITIONS: &str = include_str!("../probe/conditions.js");
+const EAR: &str = include_str!("../probe/ear.js");
 const WARP: &str = include_str!("../probe/warp.js");
 /// Often enough that the best of the round trips is a quiet one.
 const PING_EVERY: Duration = Duration::from_millis(250);

@@ -58,6 +58,7 @@ fn without_evidence(trial: &TrialPlan, verdict: Verdict, reason: String) -> Tria
         late_ms: 0,
         kept: false,
         picture: None,
+        sound: None,
         dir: String::new(),
         repro: String::new(),
         summary: String::new(),

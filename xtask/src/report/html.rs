@@ -56,6 +56,7 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
         "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
         "late": trial.late_ms,
         "picture": trial.picture,
+        "sound": trial.sound,
         "reason": trial.reason,
         "repro": trial.repro,
         "browser_version": trial.browser_version,

@@ -374,6 +374,9 @@ fn check_expect(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
             return Err(whole_line(text, "shown", format!("`{target}` cannot be shown: it is a gap")));
         }
     }
+    if expect.av_sync.is_some_and(|span| !AV_SYNC_MS.contains(&span.ms(f64::NAN))) {
+        return Err(whole_line(text, "av_sync", "`av_sync` must be 40 ms to 400 ms".into()));
+    }
     if expect.recover.is_some() && !scenario.faults().any(|f| f.until.is_some() || f.lasting.is_some()) {
         return Err(whole_line(
             text,
@@ -397,6 +400,8 @@ fn whole_line(text: &str, key: &str, message: String) -> ScenarioError {
     ScenarioError { message, span: None }
 }
 
+/// What is nearer than a frame can't be told, and what is further away belongs to another second.
+const AV_SYNC_MS: std::ops::RangeInclusive<f64> = 40.0..=400.0;
 pub(crate) const SPEED_MAX: f64 = 16.0;
 pub(crate) const WINDOW_MAX: u64 = 5_000;
 const UNTIL_SEGMENTS_MAX: u64 = 10_000;

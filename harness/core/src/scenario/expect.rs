@@ -29,6 +29,10 @@ pub struct ExpectSettings {
     /// How much may be buffered in all.
     #[schemars(extend("examples" = ["30s"]))]
     pub buffered: Option<Span>,
+    /// How far sound and picture may be apart, from 40 to 400 ms, heard at the speed of life: the scenario is run at
+    /// speed 1. What goes on for less than 300 ms before or after a stall or a skip is not judged.
+    #[schemars(extend("examples" = ["100ms"]))]
+    pub av_sync: Option<Span>,
     /// How many GETs there may be for a resource, by its name.
     #[schemars(with = "BTreeMap<Target, Counts>", extend("examples" = [{"segment 105": "1", "init": "1..2"}]))]
     pub requests: BTreeMap<String, Counts>,
@@ -73,6 +77,7 @@ impl Default for ExpectSettings {
             recover: None,
             latency: None,
             buffered: None,
+            av_sync: None,
             requests: BTreeMap::new(),
             requests_per_td: None,
             errors: None,

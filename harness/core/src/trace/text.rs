@@ -155,6 +155,11 @@ fn describe(event: &PageEvent) -> String {
             format!("frame {number} of run {run} at {media_time:.3}")
         }
         PageEvent::Unreadable { media_time } => format!("frame without a readable code at {media_time:.3}"),
+        PageEvent::Ear { error: None } => "listening".to_string(),
+        PageEvent::Ear { error: Some(error) } => format!("can't listen: {error}"),
+        // The engine tells of it before it is heard.
+        PageEvent::Beep { ago_ms } if *ago_ms < 0.0 => format!("beep in {:.0} ms", -ago_ms),
+        PageEvent::Beep { ago_ms } => format!("beep {ago_ms:.0} ms ago"),
         PageEvent::Uncaught { message } => format!("uncaught: {message}"),
         PageEvent::PlayerError { fatal, message } => {
             format!("player {}: {message}", if *fatal { "gave up" } else { "error" })

@@ -302,6 +302,7 @@ fn expect(plan: Plan) -> Expect {
         recover: None,
         latency_limit_ms: None,
         buffered_limit_ms: None,
+        av_sync_limit_ms: None,
         excused: Default::default(),
         must_show: Default::default(),
         must_not_show: Default::default(),

@@ -3,6 +3,8 @@ import { Player as Plain } from './base.js';
 // Asks by XMLHttpRequest.
 export class Player extends Plain {
   fetch(url, { headers, signal }) {
+    // A signal that has been aborted already fires no event.
+    signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open('GET', url);

@@ -30,11 +30,14 @@ export class TwoBuffers {
   appendBuffer(bytes) {
     if (boxes(bytes).some(({ type: name }) => name === 'moov')) this.tracks = tracksOf(bytes);
     else if (this.startsAt !== null) {
-      const offset = this.startsAt - startOf(bytes, this.tracks);
-      this.buffers.forEach((buffer) => { buffer.timestampOffset = offset; });
+      this.shift(this.startsAt - startOf(bytes, this.tracks));
       this.startsAt = null;
     }
     this.buffers.forEach((buffer, i) => buffer.appendBuffer(only(bytes, this.tracks[i])));
+  }
+
+  shift(offset) {
+    for (const buffer of this.buffers) buffer.timestampOffset = offset;
   }
 
   changeType(mime) {

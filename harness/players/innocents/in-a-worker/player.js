@@ -10,16 +10,15 @@ export class Player extends Plain {
   }
 
   async fetch(url, { signal, ...options }) {
+    signal.throwIfAborted();
     const id = this.calls.size;
     const answer = await new Promise((resolve, reject) => {
       this.calls.set(id, resolve);
       this.worker.postMessage({ id, url, options });
-      const abort = () => {
+      signal.addEventListener('abort', () => {
         this.worker.postMessage({ id, isOver: true });
         reject(signal.reason);
-      };
-      if (signal.aborted) abort();
-      else signal.addEventListener('abort', abort);
+      });
     });
     if (answer.error) throw new TypeError(answer.error);
     const response = new Response(answer.isOk && answer.status !== 204 ? answer.body : null, answer);

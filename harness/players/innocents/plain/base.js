@@ -255,7 +255,7 @@ export class Player {
   async download(segment) {
     for (let failures = 0; ; failures++) {
       const began = now();
-      const { body, status } = await this.get(segment.url, segment.range, isMedia, this.isSlow ? 2.5 : 1.5);
+      const { body, status } = await this.get(segment.url, segment.range, isMedia, this.isSlow ? 2.75 : 1.5);
       this.isSlow = now() - began > 1.4 * this.td;
       if (body || this.isStale(segment)) return body ?? null;
       const isAbsent = status >= 400 && status < 500 && status !== 408 && status !== 429;

@@ -4,7 +4,7 @@ use segproof_core::notation::Counts;
 use segproof_core::trace::PageEvent;
 
 use super::{Pairs, bent};
-use crate::session::{Session, TD_MS};
+use crate::session::{START_MS, Session, TD_MS, UNTIL_MS};
 
 pub const PAIRS: &[Pairs] = &[
     Pairs {
@@ -56,6 +56,44 @@ pub const PAIRS: &[Pairs] = &[
         fair: &[("just within the limit", || bent(|s| s.expect.latency_limit_ms = Some(6300.0)))],
     },
     Pairs {
+        rule: "view/av-sync",
+        bad: &[
+            ("the sound is late", || bent(|s| beeps(s, |_| Some(120.0)))),
+            ("the sound is early", || bent(|s| beeps(s, |_| Some(-120.0)))),
+            ("late from a segment on", || {
+                bent(|s| beeps(s, |second| Some(if second < 12 { 10.0 } else { 200.0 })))
+            }),
+            ("one beep is missing", || bent(|s| beeps(s, |second| (second != 9).then_some(10.0)))),
+            ("there is no sound at all", || bent(|s| beeps(s, |_| None))),
+        ],
+        fair: &[
+            ("nearly together", || {
+                bent(|s| beeps(s, |second| Some(if second % 2 == 0 { 90.0 } else { -90.0 })))
+            }),
+            ("nobody asked", || {
+                bent(|s| {
+                    beeps(s, |_| Some(300.0));
+                    s.expect.av_sync_limit_ms = None;
+                })
+            }),
+            ("the engine can't be listened to", || {
+                bent(|s| {
+                    beeps(s, |_| None);
+                    s.trace.page.retain(|entry| !matches!(entry.event, PageEvent::Ear { .. }));
+                    s.page(1.0, PageEvent::Ear { error: Some("NotSupportedError".into()) });
+                })
+            }),
+            ("the picture stood still when the beep was due", || {
+                bent(|s| {
+                    // Beep 9 is that of frame 90 + 40.
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    s.keep_frames(|_, number| !(128..=132).contains(&number));
+                    s.expect.stall_limit_ms = 10_000.0;
+                })
+            }),
+        ],
+    },
+    Pairs {
         rule: "view/shown",
         bad: &[
             ("one that is forbidden", || bent(|s| s.expect.must_not_show = [106].into())),
@@ -79,4 +117,16 @@ fn errors(s: &mut Session, count: usize) {
 
 fn hold(s: &mut Session) {
     s.page(9000.0, PageEvent::UpdateEnd { buffer: 1, buffered: vec![(0.0, 30.0), (40.0, 70.0)] });
+}
+
+/// Lets the sound be heard, so much later than the picture in each second of the session, and sets the limit to 100 ms.
+fn beeps(s: &mut Session, late_ms: impl Fn(u64) -> Option<f64>) {
+    s.expect.av_sync_limit_ms = Some(100.0);
+    s.page(1.0, PageEvent::Ear { error: None });
+    for second in 0..(UNTIL_MS - START_MS) as u64 / 1000 {
+        if let Some(late_ms) = late_ms(second) {
+            let heard_ms = START_MS + second as f64 * 1000.0 + late_ms;
+            s.page(heard_ms + 15.0, PageEvent::Beep { ago_ms: 15.0 });
+        }
+    }
 }

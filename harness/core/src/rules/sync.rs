@@ -1,0 +1,134 @@
+//! Whether sound and picture belong together: the fixture beeps at each whole second of its picture.
+
+use super::{Case, Violation};
+use crate::pictures::Pictures;
+use crate::report::Sound;
+use crate::trace::{PageEvent, Trace};
+use crate::view::{Shown, View};
+
+/// One beep that was due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Due {
+    /// When the picture came to it.
+    at_ms: f64,
+    msn: u64,
+    /// How much later the sound came; `None` if it did not.
+    late_ms: Option<f64>,
+}
+
+/// The beeps of what was shown steadily.
+pub fn in_sync(case: &Case) -> Vec<Violation> {
+    let Some(limit_ms) = case.expect.av_sync_limit_ms else { return Vec::new() };
+    let due = due(case.trace, case.view, &case.expect.pictures);
+    let is_wrong = |due: &&Due| due.late_ms.is_none_or(|late_ms| late_ms.abs() > limit_ms);
+    due.iter()
+        .filter(is_wrong)
+        .map(|due| {
+            let what = match due.late_ms {
+                None => format!("segment {} was seen, but its sound was not heard", due.msn),
+                Some(late_ms) => {
+                    let order = if late_ms > 0.0 { "after" } else { "before" };
+                    let msn = due.msn;
+                    let off_ms = late_ms.abs();
+                    format!("the sound of segment {msn} came {off_ms:.0} ms {order} its picture; the limit is {limit_ms:.0} ms")
+                }
+            };
+            Violation::new(due.at_ms, what)
+        })
+        .collect()
+}
+
+/// Whether there was an ear, and anything to hear.
+pub fn applies(case: &Case) -> bool {
+    case.expect.av_sync_limit_ms.is_some() && !due(case.trace, case.view, &case.expect.pictures).is_empty()
+}
+
+/// What was heard, for the report.
+pub fn sound(case: &Case) -> Option<Sound> {
+    case.expect.av_sync_limit_ms?;
+    if let Err(why) = ear(case.trace) {
+        return Some(Sound::Unheard { why });
+    }
+    let due = due(case.trace, case.view, &case.expect.pictures);
+    let late: Vec<f64> = due.iter().filter_map(|due| due.late_ms).collect();
+    let largest = late.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+    Some(Sound::Heard {
+        beeps: late.len() as u64,
+        due: due.len() as u64,
+        largest_offset_ms: largest.map(|ms| ms.round() as i64),
+    })
+}
+
+/// Since when there has been an ear; or why there was none.
+fn ear(trace: &Trace) -> Result<f64, String> {
+    let opened = trace.page.iter().find_map(|entry| match &entry.event {
+        PageEvent::Ear { error } => Some(match error {
+            None => Ok(entry.at_ms),
+            Some(why) => Err(why.clone()),
+        }),
+        _ => None,
+    });
+    opened.unwrap_or_else(|| Err("the engine never ran the page's AudioContext".into()))
+}
+
+/// A beep is due where the picture went steadily through a whole second, heard or not.
+fn due(trace: &Trace, view: &View, pictures: &Pictures) -> Vec<Due> {
+    let Ok(since_ms) = ear(trace) else { return Vec::new() };
+    let heard: Vec<f64> = trace
+        .page
+        .iter()
+        .filter_map(|entry| match entry.event {
+            PageEvent::Beep { ago_ms } => Some(entry.at_ms - ago_ms * trace.speed),
+            _ => None,
+        })
+        .collect();
+    let mut segments: Vec<u64> = view.shown.iter().map(|shown| shown.msn).collect();
+    segments.sort_unstable();
+    segments.dedup();
+    let mut due = Vec::new();
+    let mut last_beep = f64::NEG_INFINITY;
+    for msn in segments {
+        let Some(picture) = pictures.of(msn) else { continue };
+        let (from_ms, frames) = (picture.first as f64 * picture.frame_ms, picture.frames as f64);
+        let mut second = (from_ms / 1000.0).ceil();
+        while (second * 1000.0 - from_ms) / picture.frame_ms < frames {
+            let frame = picture.before as f64 + (second * 1000.0 - from_ms) / picture.frame_ms;
+            second += 1.0;
+            // At the seam of two laps or runs, two beeps may run into each other.
+            let is_alone = (frame - last_beep) * picture.frame_ms > ALONE_MS;
+            last_beep = frame;
+            let at_ms = steady(&view.shown, frame, picture.frame_ms);
+            let Some(at_ms) = at_ms.filter(|at_ms| is_alone && *at_ms > since_ms + STEADY_MS) else {
+                continue;
+            };
+            let late =
+                heard.iter().map(|heard_ms| heard_ms - at_ms).min_by(|a, b| a.abs().total_cmp(&b.abs()));
+            due.push(Due { at_ms, msn, late_ms: late.filter(|late_ms| late_ms.abs() <= NEAR_MS) });
+        }
+    }
+    due
+}
+
+/// When the picture was at this frame, if it was once, and went on steadily before and after it.
+///
+/// A callback may come late but never early: the earliest of those around tells the time.
+fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<f64> {
+    let away_ms = |shown: &Shown| (shown.frame as f64 - frame) * frame_ms;
+    let near: Vec<&Shown> = shown.iter().filter(|shown| away_ms(shown).abs() <= STEADY_MS).collect();
+    let times = || near.iter().map(|shown| shown.at_ms - away_ms(shown));
+    let (first, last) = (times().fold(f64::INFINITY, f64::min), times().fold(f64::NEG_INFINITY, f64::max));
+    let before = near.iter().filter(|shown| away_ms(shown) < 0.0).count();
+    let is_steady = before >= FRAMES_MIN && near.len() - before >= FRAMES_MIN && last - first <= JITTER_MS;
+    is_steady.then_some(first)
+}
+
+/// How far before and behind a beep the picture must have gone steadily.
+const STEADY_MS: f64 = 300.0;
+/// Frames to be seen on either side.
+const FRAMES_MIN: usize = 2;
+/// How much later than its neighbours a callback may be.
+const JITTER_MS: f64 = 150.0;
+/// From one beep to the next, so that they can be told apart.
+const ALONE_MS: f64 = 500.0;
+/// A sound further away than this belongs to another second.
+const NEAR_MS: f64 = 450.0;
