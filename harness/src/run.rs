@@ -16,6 +16,7 @@ use segproof_core::coverage;
 use segproof_core::expect::Expect;
 use segproof_core::judge::{self, Judgement, Terms};
 use segproof_core::lanes;
+use segproof_core::regret;
 use segproof_core::report::{NOT_REACHED, TrialReport, Verdict};
 use segproof_core::scenario::{Outcome, Scenario};
 use segproof_core::selfcheck;
@@ -192,7 +193,8 @@ fn conclude(
     let undeclared = selfcheck::undeclared(trace, &scenario.illegal);
     report.own_fault = undeclared
         .first()
-        .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"));
+        .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"))
+        .or_else(|| regret::surpassed(trace, expect));
     question(&mut report);
     Ok(report)
 }

@@ -30,6 +30,7 @@ pub enum Need {
     /// A browser and its driver, by the engine's name.
     Engine(&'static str),
     Nextest,
+    CargoMutants,
     WasmTarget,
 }
 
@@ -159,6 +160,7 @@ fn title(need: Need) -> String {
         Need::Ffmpeg => "ffmpeg".to_owned(),
         Need::Engine(name) => format!("{name} and its WebDriver"),
         Need::Nextest => "cargo-nextest".to_owned(),
+        Need::CargoMutants => "cargo-mutants".to_owned(),
         Need::WasmTarget => format!("the Rust target {WASM}"),
     }
 }
@@ -171,11 +173,16 @@ fn find(need: Need) -> Finding {
             (None, _) => Finding::Missing("not in PATH".to_owned()),
         },
         Need::Engine(name) => find_engine(name),
-        Need::Nextest => match first_line(Path::new(&paths::cargo_program()), &["nextest", "--version"]) {
-            Some(line) => Finding::Here(line),
-            None => Finding::Missing("`cargo nextest --version` does not answer".to_owned()),
-        },
+        Need::Nextest => find_cargo_command("nextest"),
+        Need::CargoMutants => find_cargo_command("mutants"),
         Need::WasmTarget => find_wasm_target(),
+    }
+}
+
+fn find_cargo_command(name: &str) -> Finding {
+    match first_line(Path::new(&paths::cargo_program()), &[name, "--version"]) {
+        Some(line) => Finding::Here(line),
+        None => Finding::Missing(format!("`cargo {name} --version` does not answer")),
     }
 }
 

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod conformance;
+mod digest;
 mod doctor;
+mod doubt;
 mod fixtures;
 mod front;
 mod mutants;
@@ -42,6 +44,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Run our own player on a machine that can't keep up, and see it accused of nothing.
     Overload(overload::Options),
+    /// Break the rules and the origin line by line, and see the tests notice.
+    Doubt(doubt::Options),
     /// Open the pages that assert what the suite makes of a page's world.
     Pages,
     /// Build the player and print its sizes.
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
+        Command::Doubt(options) => doubt::command(&options),
         Command::Pages => pages::command(),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),

@@ -346,11 +346,6 @@ pub fn hears(scenario: &Scenario) -> bool {
     scenario.expect.av_sync.is_some()
 }
 
-/// Stream milliseconds that the actions take from the session: its limit is so much later.
-pub fn away_ms(scenario: &Scenario, target_duration_ms: f64) -> f64 {
-    actions(scenario).filter_map(|action| Some(action.lasts?.ms(target_duration_ms))).sum()
-}
-
 /// Whether the trial must be able to stop the browser's processes.
 pub fn sleeps(scenario: &Scenario) -> bool {
     actions(scenario).any(|action| action.page == Deed::Sleep)
@@ -554,7 +549,6 @@ mod tests {
         let sleep = "[[action]]\nat = \"segment 104\"\npage = \"sleep\"\nfor = \"10td\"\n";
         let scenario = parse(sleep).unwrap();
         assert_eq!(speed_max(&scenario), Some(2.0));
-        assert_eq!(away_ms(&scenario, 2000.0), 20_000.0);
         assert!(sleeps(&scenario));
         assert_eq!(speed_max(&parse(&format!("max_speed = 1.0\n{sleep}")).unwrap()), Some(1.0));
         assert_eq!(speed_max(&parse("[[action]]\nat = \"8s\"\npage = \"pause\"\n").unwrap()), None);

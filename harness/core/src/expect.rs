@@ -11,6 +11,7 @@ use crate::ideal::Ideal;
 use crate::notation::{Counts, Moment, Target};
 use crate::pictures::{Picture, Pictures};
 use crate::presentation::Presentation;
+use crate::regret::Best;
 use crate::scenario::{Outcome, Scenario};
 use crate::timeline::Timeline;
 
@@ -45,6 +46,8 @@ pub struct Expect {
     pub buffered_limit_ms: Option<f64>,
     /// How far sound and picture may be apart.
     pub av_sync_limit_ms: Option<f64>,
+    /// What the ideal player had.
+    pub best: Best,
     /// Segments that nobody could have had, or that the author lets go.
     pub excused: BTreeSet<u64>,
     pub must_show: BTreeSet<u64>,
@@ -91,6 +94,7 @@ impl Expect {
             latency_limit_ms: expect.latency.map(|limit| limit.ms(ideal.latency_ms, td)),
             buffered_limit_ms: expect.buffered.map(|span| span.ms(td)),
             av_sync_limit_ms: expect.av_sync.map(|span| span.ms(td)),
+            best: Best::of(ideal, scenario.until_msn()),
             excused,
             must_show,
             must_not_show: numbers(&expect.not_shown),

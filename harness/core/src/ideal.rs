@@ -3,14 +3,22 @@
 //! It knows which answers will be right and which will never come: it repeats a bad request at once, gives up
 //! a hanging one at once, and downloads everything as soon as it is listed. Limits are derived from it, a
 //! segment that even it could not get is excused, and players can be compared by their regret against it.
-//! It is simulated against a copy of the origin, in no time at all.
+//! It is simulated against a copy of the origin, in no time at all: here is what it loads, `playback` is its playhead,
+//! `viewer` what the scenario's actions do to both.
+
+mod playback;
+mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::action::Action;
 use crate::exchange::{Ask, Bases, Host, Reply, Step};
 use crate::hls;
 use crate::origin::{MULTIVARIANT_PATH, Origin, PLAYLIST_PATH};
 use crate::trace::{Content, Listing, Resource};
+use playback::{Material, Played};
+use viewer::Conduct;
+pub use viewer::Viewer;
 
 /// What the ideal player reaches; stream milliseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,30 +39,50 @@ pub struct Ideal {
     pub never: BTreeSet<u64>,
 }
 
-/// Plays the stream up to segment `until`, or, where it ends by itself, for `horizon_ms`.
-pub fn ideal(origin: &Origin, until: Option<u64>, horizon_ms: f64) -> Ideal {
+/// Plays the stream up to segment `until`, or, where it ends by itself, for `horizon_ms`, to a viewer.
+pub fn ideal(origin: &Origin, viewer: &Viewer, until: Option<u64>, horizon_ms: f64) -> Ideal {
+    let td_ms = origin.timeline.target_duration_ms;
+    let mut waiting: Vec<&Action> = viewer.actions.iter().collect();
+    let mut due: Vec<(f64, &Action)> = Vec::new();
+    loop {
+        let conduct = viewer::conduct(viewer, &due, td_ms);
+        let (ideal, played) = session(origin, &conduct, until, horizon_ms);
+        // What is due now can't be moved by what is due later.
+        let since_ms = due.last().map_or(0.0, |(at_ms, _)| *at_ms);
+        let at_ms = |action: &Action| Some(viewer::due_ms(action, &played, td_ms)?.max(since_ms));
+        let times = waiting.iter().enumerate().filter_map(|(place, action)| Some((place, at_ms(action)?)));
+        let Some((place, at_ms)) = times.min_by(|(_, a), (_, b)| a.total_cmp(b)) else { return ideal };
+        due.push((at_ms, waiting.remove(place)));
+    }
+}
+
+fn session(origin: &Origin, conduct: &Conduct, until: Option<u64>, horizon_ms: f64) -> (Ideal, Played) {
     let mut origin = origin.clone();
     origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
+    let refused = origin.refusals().into_iter();
     let mut player = Player {
         td_ms: origin.timeline.target_duration_ms,
-        refusals: origin.refusals(),
+        cut_off: refused.chain(conduct.cut_off.iter().cloned()).collect(),
         origin,
         inits_ms: BTreeMap::new(),
         start_msn: None,
+        listed_ms: BTreeMap::new(),
         ready_ms: BTreeMap::new(),
         never: BTreeSet::new(),
     };
     player.follow_playlist(until, horizon_ms);
-    player.play()
+    player.play(conduct)
 }
 
 struct Player {
     origin: Origin,
     td_ms: f64,
-    refusals: Vec<std::ops::Range<f64>>,
+    /// No request gets through.
+    cut_off: Vec<std::ops::Range<f64>>,
     /// URI of an init -> when it could be had.
     inits_ms: BTreeMap<String, f64>,
     start_msn: Option<u64>,
+    listed_ms: BTreeMap<u64, f64>,
     ready_ms: BTreeMap<u64, f64>,
     never: BTreeSet<u64>,
 }
@@ -121,6 +149,7 @@ impl Player {
         let bases = self.origin.bases.clone();
         for listing in listings {
             let msn = listing.msn;
+            self.listed_ms.entry(msn).or_insert(now_ms);
             if self.ready_ms.contains_key(&msn) || self.never.contains(&msn) {
                 continue;
             }
@@ -180,7 +209,7 @@ impl Player {
     /// The answer after all redirects, and from where it came; none while connections are refused.
     fn get(&mut self, at_ms: f64, what: &Locator) -> (Option<Reply>, Locator) {
         let mut from = what.clone();
-        if self.refusals.iter().any(|span| span.contains(&at_ms)) {
+        if self.cut_off.iter().any(|span| span.contains(&at_ms)) {
             return (None, from);
         }
         for _ in 0..REDIRECTS_MAX {
@@ -196,25 +225,28 @@ impl Player {
         (None, from)
     }
 
-    fn play(self) -> Ideal {
-        let start = self.start_msn.unwrap_or_default();
-        let mut playable = self.ready_ms.range(start..).peekable();
-        let start_ms = playable.peek().map_or(f64::INFINITY, |(_, ready)| **ready);
-        let (mut clock, mut stall_ms, mut latency_ms) = (start_ms, 0f64, 0f64);
-        for (msn, ready) in playable {
-            stall_ms = stall_ms.max(ready - clock);
-            latency_ms = latency_ms.max(clock.max(*ready) - self.origin.timeline.began_ms(*msn));
-            clock = clock.max(*ready) + self.origin.timeline.duration_ms(*msn);
-        }
-        Ideal {
-            start_msn: self.start_msn,
-            start_ms,
-            stall_ms,
-            latency_ms,
-            finish_ms: clock,
+    fn play(self, conduct: &Conduct) -> (Ideal, Played) {
+        let timeline = &self.origin.timeline;
+        let of_each =
+            |what: &dyn Fn(u64) -> f64| self.ready_ms.keys().map(|msn| (*msn, what(*msn))).collect();
+        let material = Material {
+            start_msn: self.start_msn.unwrap_or_default(),
+            duration_ms: of_each(&|msn| timeline.duration_ms(msn)),
+            began_ms: of_each(&|msn| timeline.began_ms(msn)),
+            hold_back_ms: HOLD_BACK_TD * self.td_ms,
             ready_ms: self.ready_ms,
+        };
+        let played = Played { listed_ms: self.listed_ms, ..playback::play(&material, conduct) };
+        let ideal = Ideal {
+            start_msn: self.start_msn,
+            start_ms: played.start_ms,
+            stall_ms: played.stall_ms,
+            latency_ms: played.latency_ms,
+            finish_ms: played.finish_ms,
+            ready_ms: material.ready_ms,
             never: self.never,
-        }
+        };
+        (ideal, played)
     }
 }
 
@@ -224,7 +256,7 @@ fn start(text: &str, listings: &[Listing], td_ms: f64) -> Option<u64> {
     let mut from_end_ms = 0.0;
     for (listing, duration_ms) in listings.iter().zip(hls::durations_ms(text)).rev() {
         from_end_ms += duration_ms;
-        if from_end_ms >= 3.0 * td_ms && !is_over {
+        if from_end_ms >= HOLD_BACK_TD * td_ms && !is_over {
             return Some(listing.msn);
         }
     }
@@ -256,6 +288,8 @@ fn good_after_ms(reply: &Reply) -> Option<f64> {
     (sent == reply.body.len()).then_some(wait_ms)
 }
 
+/// RFC 8216, 6.3.3.
+const HOLD_BACK_TD: f64 = 3.0;
 /// Between two tries of a request that failed, in target durations.
 const RETRY_TD: f64 = 0.1;
 /// More tries at the same moment would find nothing new: `nth` faults of a scenario stay below.

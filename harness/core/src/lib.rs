@@ -18,6 +18,7 @@ pub mod notation;
 pub mod origin;
 pub mod pictures;
 pub mod presentation;
+pub mod regret;
 pub mod report;
 pub mod rules;
 pub mod scenario;

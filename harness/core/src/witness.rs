@@ -13,8 +13,7 @@ use crate::trace::{AppendedBox, Content, PageEvent, Request, Trace};
 pub struct Begun {
     /// As the page saw it, stream milliseconds; `None` where it was not seen to ask.
     pub in_page_ms: Option<f64>,
-    /// As the origin saw it: the number of the first of these requests in its lane, and when that came.
-    pub first_n: u64,
+    /// As the origin saw it.
     pub at_origin_ms: f64,
 }
 
@@ -35,7 +34,7 @@ pub fn begun(trace: &Trace) -> Vec<Begun> {
             let place = calls.iter().rposition(|at_ms| *at_ms <= latest_ms)?;
             Some(calls.remove(place))
         });
-        let own = Begun { in_page_ms: call, first_n: request.n, at_origin_ms: request.at_ms };
+        let own = Begun { in_page_ms: call, at_origin_ms: request.at_ms };
         let begun = match redirects.remove(&request.path) {
             Some(led) if call.is_none() => led,
             _ => own,

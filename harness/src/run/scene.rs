@@ -40,10 +40,8 @@ impl Scene {
             .heard(action::hears(scenario));
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(listen, publisher, files, trial.speed, protocol).await?;
-        // The ideal player is never away.
-        let away_ms = if scenario.limit.is_none() { action::away_ms(scenario, td_ms) } else { 0.0 };
         let url = format!("{}{}", stage.page_url(), app_query(scenario, td_ms));
-        Ok(Scene { stage, messages, expect, limit_ms: limit_ms + away_ms, url, _live })
+        Ok(Scene { stage, messages, expect, limit_ms, url, _live })
     }
 }
 

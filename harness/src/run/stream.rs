@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use segproof_core::expect::{Expect, Profile};
-use segproof_core::ideal::ideal;
+use segproof_core::ideal::{Viewer, ideal};
 use segproof_core::notation::Moment;
 use segproof_core::origin::Origin;
 use segproof_core::presentation::{self, Media, Presentation};
@@ -46,7 +46,7 @@ impl Stream {
         }
         let td_ms = origin.timeline.target_duration_ms;
         let horizon_ms = horizon_ms(scenario, &origin);
-        let ideal = ideal(&origin, scenario.until_msn(), horizon_ms);
+        let ideal = ideal(&origin, &Viewer::of(scenario), scenario.until_msn(), horizon_ms);
         let expect = Expect::new(scenario, &presentation, &origin.timeline, &ideal, profile);
         let expected_ms = if ideal.finish_ms.is_finite() { ideal.finish_ms } else { horizon_ms };
         let limit_ms = scenario.limit.map_or(LIMIT_FACTOR * expected_ms + LIMIT_TD * td_ms, |l| l.ms(td_ms));

@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use segproof_core::report::TrialReport;
 use segproof_harness::plan::{LANES_FILE, TrialPlan};
 use segproof_harness::player::Player;
-use sha2::{Digest, Sha256};
 
+use crate::digest::Digest;
 use crate::{doctor, paths, report};
 
 /// The finished trials of earlier runs.
@@ -27,15 +26,14 @@ pub struct Kept {
 impl Kept {
     /// Below the target folder. The harness is known by its sources and what they are built with.
     pub fn open<'a>(engines: impl Iterator<Item = &'a str>, is_strict: bool) -> anyhow::Result<Kept> {
-        let root = paths::root();
-        let mut sha = Sha256::new();
+        let mut digest = Digest::default();
         for part in ["harness/src", "harness/core/src", "harness/tests", "fixtures", "Cargo.lock"] {
-            update_with(&mut sha, &root.join(part))?;
+            digest.add_files(&paths::root().join(part))?;
         }
         let names: BTreeSet<&str> = engines.collect();
         let version = |name: &str| (name.to_owned(), doctor::version(name).unwrap_or_default());
         let browsers = names.into_iter().map(version).collect();
-        Ok(Kept { folder: paths::target().join("segproof-kept"), harness: hex(sha), browsers, is_strict })
+        Ok(Kept { folder: paths::target().join("segproof-kept"), harness: digest.hex(), browsers, is_strict })
     }
 
     /// The report of a trial's n-th run, if nothing has changed since; its lanes are put into `folder`.
@@ -68,19 +66,19 @@ impl Kept {
     }
 
     fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<PathBuf> {
-        let mut sha = Sha256::new();
+        let mut digest = Digest::default();
         let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
         let terms = format!("speed {}, strict: {}", trial.speed, self.is_strict);
         for part in [&trial.name(), self.harness.as_str(), browser, &terms] {
-            add(&mut sha, part.as_bytes());
+            digest.add(part.as_bytes());
         }
-        update_with(&mut sha, trial.scenario_file.parent().unwrap_or(Path::new("")))?;
+        digest.add_files(trial.scenario_file.parent().unwrap_or(Path::new("")))?;
         let player = Player::read(&trial.player_dir)?;
         let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
         for place in player.folders().into_iter().chain(files) {
-            update_with(&mut sha, &place)?;
+            digest.add_files(&place)?;
         }
-        Ok(self.folder.join(hex(sha)).join(format!("{round}.json")))
+        Ok(self.folder.join(digest.hex()).join(format!("{round}.json")))
     }
 }
 
@@ -96,34 +94,6 @@ fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
         Err(error) => Err(error),
     }
 }
-
-/// A file, or all files below a folder in the order of their names.
-fn update_with(sha: &mut Sha256, path: &Path) -> anyhow::Result<()> {
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
-        let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-        entries.sort();
-        for entry in entries {
-            add(sha, entry.file_name().unwrap_or_default().as_encoded_bytes());
-            update_with(sha, &entry)?;
-        }
-        return Ok(());
-    }
-    add(sha, &std::fs::read(path).with_context(|| path.display().to_string())?);
-    Ok(())
-}
-
-/// Behind its length, so that nothing can move from one part to the next unnoticed.
-fn add(sha: &mut Sha256, part: &[u8]) {
-    sha.update((part.len() as u64).to_be_bytes());
-    sha.update(part);
-}
-
-fn hex(sha: Sha256) -> String {
-    sha.finalize().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
-}
-
-const DIGEST_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {

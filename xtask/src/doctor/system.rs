@@ -39,6 +39,7 @@ impl System {
     pub fn remedy(&self, need: Need) -> Remedy {
         match (need, self.family) {
             (Need::Nextest, _) => Remedy::Run(vec!["cargo", "install", "cargo-nextest", "--locked"]),
+            (Need::CargoMutants, _) => Remedy::Run(vec!["cargo", "install", "cargo-mutants", "--locked"]),
             (Need::WasmTarget, _) => Remedy::Run(vec!["rustup", "target", "add", super::WASM]),
             (Need::Ffmpeg, Family::Debian | Family::Ubuntu) => Remedy::Packages(vec!["ffmpeg"]),
             (Need::Ffmpeg, Family::Fedora) => {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Violation};
-use crate::action::What;
 use crate::hls::{durations_ms, resolve, target_duration_ms, without_query};
 use crate::report::Level;
 use crate::trace::{AppendedBox, Listing, PageEvent, Request, Resource, Trace, Unsettled};
@@ -208,7 +207,12 @@ fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
     let delivered: Vec<(u64, &str)> = of_it.filter_map(|r| Some((r.n, r.delivered_playlist()?))).collect();
     let mut found = Vec::new();
     let mut floods = 0;
-    for pair in loads(case.trace, playlist).windows(2) {
+    let (loads, is_seen) = loads(case.trace, playlist);
+    // By how much the load before came later than it might have, where its begin is not seen: what held it up on its
+    // way makes the time to the next one look short.
+    let mut late_ms = None;
+    for pair in loads.windows(2) {
+        let credit_ms = if is_seen { Some(0.0) } else { late_ms.take() };
         let [(began_ms, load), (next_ms, next)] = pair else { continue };
         let Some(place) = delivered.iter().position(|(n, _)| *n == load.n) else { continue };
         let has_changed = place == 0 || delivered[place - 1].1 != delivered[place].1;
@@ -217,10 +221,12 @@ fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
         let td = said_ms.min(case.expect.target_duration_ms);
         let permitted_ms = if has_changed { td } else { td / 2.0 };
         let waited_ms = next_ms - began_ms;
+        late_ms = Some((waited_ms - permitted_ms).max(0.0));
+        let Some(credit_ms) = credit_ms else { continue };
         // Request handling is not warped: it costs more stream time at a higher speed.
         let grace_ms = REQUEST_WALL_MS * case.trace.speed + permitted_ms * INTERVAL_GRACE;
         floods = if waited_ms < permitted_ms / 2.0 - grace_ms { floods + 1 } else { 0 };
-        if waited_ms < permitted_ms - grace_ms {
+        if waited_ms + credit_ms < permitted_ms - grace_ms {
             let what = format!(
                 "the playlist was reloaded after {waited_ms:.0} ms, {permitted_ms:.0} ms are asked for after {} playlist",
                 if has_changed { "a changed" } else { "an unchanged" }
@@ -232,24 +238,18 @@ fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
     found
 }
 
-/// Loads of a Media Playlist in order, each with the time at which it began. Where the page is not seen to ask, a worker
-/// does, and the time is that of the origin: then the first one after a start is left out, because that took as long as
-/// the worker took to start.
-fn loads(trace: &Trace, playlist: Resource) -> Vec<(f64, &Request)> {
+/// Loads of a Media Playlist in order, each with the time at which it began, and whether the page was seen to ask for
+/// them: otherwise a worker does, and the times are those of the origin.
+fn loads(trace: &Trace, playlist: Resource) -> (Vec<(f64, &Request)>, bool) {
     let begun = begun(trace);
     let loads = || trace.requests.iter().zip(&begun).filter(|(request, _)| request.resource == playlist);
-    if loads().any(|(_, begun)| begun.in_page_ms.is_some()) {
+    let is_seen = loads().any(|(_, begun)| begun.in_page_ms.is_some());
+    let times = loads().filter_map(|(request, begun)| match is_seen {
         // One without a call of the page is the browser's own repetition.
-        return loads().filter_map(|(request, begun)| Some((begun.in_page_ms?, request))).collect();
-    }
-    let starts = trace.page.iter().filter_map(|entry| match &entry.event {
-        PageEvent::Action { what: What::Start, error: None, .. } => Some(entry.at_ms),
-        _ => None,
+        true => Some((begun.in_page_ms?, request)),
+        false => Some((begun.at_origin_ms, request)),
     });
-    let first = |start_ms: f64| loads().find(|(r, _)| r.at_ms >= start_ms).map(|(r, _)| r.n);
-    let late: Vec<u64> = [0.0].into_iter().chain(starts).filter_map(first).collect();
-    let on_time = loads().filter(|(_, begun)| !late.contains(&begun.first_n));
-    on_time.map(|(request, begun)| (begun.at_origin_ms, request)).collect()
+    (times.collect(), is_seen)
 }
 
 /// RFC 8216, 6.3.3. Segments are a bit shorter than the target duration, and counting them is common practice.

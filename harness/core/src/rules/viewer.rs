@@ -118,7 +118,7 @@ pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
 }
 
 /// When it began and how long it was, after the first frame and before the trial's end.
-fn longest_stall(case: &Case) -> Option<(f64, f64)> {
+pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let first = case.view.shown.first()?.at_ms;
     let end = crate::judge::playing_until_ms(case.trace, case.expect);
     let mut longest: Option<(f64, f64)> = None;

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
-use segproof_core::ideal::ideal;
+use segproof_core::ideal::{Viewer, ideal};
 use segproof_core::notation::Moment;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::scenario::Scenario;
@@ -60,6 +60,7 @@ fn play(text: &str) -> bool {
     // As the harness does, but not for hours.
     ideal(
         &origin,
+        &Viewer::of(&scenario),
         scenario.until_msn(),
         last_ms.min(HORIZON_MS_MAX) + 12.0 * origin.timeline.target_duration_ms,
     );

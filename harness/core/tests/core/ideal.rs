@@ -1,11 +1,12 @@
 //! The ideal player: no worse than possible, and no better.
 
 mod search;
+mod viewer;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segproof_core::expect::{Expect, Profile};
-use segproof_core::ideal::{Ideal, ideal};
+use segproof_core::ideal::{Ideal, Viewer, ideal};
 use segproof_core::origin::Origin;
 use segproof_core::scenario::Scenario;
 
@@ -17,7 +18,7 @@ const REACH_MS: f64 = 800.0;
 
 /// On a wall clock unless `body` sets one, until segment 112.
 fn of(body: &str) -> Ideal {
-    ideal(&origin(body), Some(112), HORIZON_MS)
+    ideal(&origin(body), &Viewer::default(), Some(112), HORIZON_MS)
 }
 
 fn fault(on: &str, what: &str) -> String {
@@ -141,7 +142,12 @@ fn a_gap_is_nobodys_to_have() {
 
 #[test]
 fn a_missing_playlist_ends_it_with_what_it_has() {
-    let ideal = ideal(&origin(&fault("playlist", "from = \"segment 108\"\nstatus = 404")), None, HORIZON_MS);
+    let ideal = ideal(
+        &origin(&fault("playlist", "from = \"segment 108\"\nstatus = 404")),
+        &Viewer::default(),
+        None,
+        HORIZON_MS,
+    );
     assert_eq!(ideal.ready_ms.keys().last(), Some(&107));
     near(ideal.finish_ms, 12_000.0);
     let nothing = of(&fault("playlist", "status = 404"));
@@ -151,25 +157,30 @@ fn a_missing_playlist_ends_it_with_what_it_has() {
 #[test]
 fn the_end_of_the_stream_is_the_end() {
     let body = fault("playlist", "from = \"segment 108\"\nendlist = true");
-    let ideal = ideal(&origin(&body), None, 1e9);
+    let ideal = ideal(&origin(&body), &Viewer::default(), None, 1e9);
     assert_eq!(ideal.ready_ms.keys().last(), Some(&108));
     near(ideal.finish_ms, 14_000.0);
 }
 
 #[test]
 fn what_a_jump_passes_over_is_neither_ready_nor_reproached() {
-    let ideal =
-        ideal(&origin(&fault("playlist", "from = \"segment 106\"\njump = 10")), Some(120), HORIZON_MS);
+    let ideal = ideal(
+        &origin(&fault("playlist", "from = \"segment 106\"\njump = 10")),
+        &Viewer::default(),
+        Some(120),
+        HORIZON_MS,
+    );
     assert!((107..=111).all(|msn| !ideal.ready_ms.contains_key(&msn) && !ideal.never.contains(&msn)));
     near(ideal.ready_ms[&112], 4000.0);
 }
 
 #[test]
 fn thousands_of_segments_are_looked_ahead() {
-    let far = ideal(&origin(""), Some(5_100), 1e9);
+    let far = ideal(&origin(""), &Viewer::default(), Some(5_100), 1e9);
     assert_eq!(far.ready_ms.len(), 5_001);
     near(far.ready_ms[&5_100], 4_996.0 * 2000.0);
-    let wide = ideal(&origin("[stream]\nclock = \"wall\"\nwindow = 3000\n"), Some(3_110), 1e9);
+    let wide =
+        ideal(&origin("[stream]\nclock = \"wall\"\nwindow = 3000\n"), &Viewer::default(), Some(3_110), 1e9);
     assert_eq!((wide.start_msn, wide.ready_ms.len()), (Some(3_097), 3_011));
     near(wide.start_ms, 0.0);
 }
@@ -181,7 +192,7 @@ fn expectations_follow_the_ideal() {
     let scenario = Scenario::parse(&(text.to_string() + &body)).unwrap();
     let published = presentation(&scenario);
     let stream = Origin::new(&scenario, published.clone());
-    let ideal = ideal(&stream, Some(120), HORIZON_MS);
+    let ideal = ideal(&stream, &Viewer::default(), Some(120), HORIZON_MS);
     let expect = Expect::new(&scenario, &published, &stream.timeline, &ideal, Profile::Standard);
     assert_eq!(expect.excused.iter().copied().collect::<Vec<_>>(), [117, 118]);
     near(expect.start_limit_ms, 7000.0);
@@ -224,7 +235,7 @@ proptest! {
         let reach_ms = if is_reload { REACH_MS } else { 0.0 };
         let body = format!("[stream]\nclock = \"{clock}\"\nphase = {phase}\n{faults}");
         let origin = origin(&body);
-        let ideal = ideal(&origin, Some(110), HORIZON_MS);
+        let ideal = ideal(&origin, &Viewer::default(), Some(110), HORIZON_MS);
         for (msn, ready_ms) in &ideal.ready_ms {
             let published_ms = origin.timeline.published_ms(*msn);
             prop_assert!(*ready_ms >= published_ms - reach_ms - 1e-6, "segment {} at {} ms, published at {}\n{}", msn, ready_ms, published_ms, body);

@@ -8,6 +8,7 @@ mod ideal;
 mod judge;
 mod origin;
 mod parsing;
+mod regret;
 mod rules;
 mod schema;
 mod selfcheck;

@@ -11,6 +11,7 @@ use segproof_core::media::SegmentFacts;
 use segproof_core::notation::{Counts, Target};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::pictures::{Picture, Pictures};
+use segproof_core::regret::Best;
 use segproof_core::scenario::{Outcome, PlaylistSettings};
 use segproof_core::trace::{
     AppendedBox, Beat, Content, End, Listing, PageEntry, PageEvent, Request, Resource, Trace, Witness,
@@ -303,6 +304,7 @@ fn expect(plan: Plan) -> Expect {
         latency_limit_ms: None,
         buffered_limit_ms: None,
         av_sync_limit_ms: None,
+        best: Best { start_msn: Some(START_MSN), start_ms: START_MS, stall_ms: 0.0, shown: Vec::new() },
         excused: Default::default(),
         must_show: Default::default(),
         must_not_show: Default::default(),

@@ -3,6 +3,6 @@ import { Player as Plain } from './base.js';
 export class Player extends Plain {
   attach() {
     super.attach();
-    this.video.playbackRate = 0.8;
+    this.video.playbackRate = 0.7;
   }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segproof_core::exchange::{Reply, Step};
-use segproof_core::ideal::ideal;
+use segproof_core::ideal::{Viewer, ideal};
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::trace::{Content, Listing};
 
@@ -124,7 +124,7 @@ proptest! {
         let clock = if is_reload { "reload" } else { "wall" };
         let body = format!("[stream]\nclock = \"{clock}\"\nphase = {phase}\n{faults}");
         let origin = origin(&body);
-        let ideal = ideal(&origin, Some(LAST_MSN + 4), HORIZON_MS);
+        let ideal = ideal(&origin, &Viewer::default(), Some(LAST_MSN + 4), HORIZON_MS);
         let best = search(&origin);
         for msn in 100..=LAST_MSN {
             let (ideal_ms, best_ms) = (ideal.ready_ms.get(&msn), best.get(&msn));

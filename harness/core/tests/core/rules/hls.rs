@@ -231,6 +231,13 @@ pub const PAIRS: &[Pairs] = &[
                 })
             }),
             ("a flood", || bent(flood)),
+            ("a worker that is early again and again", || {
+                bent(|s| {
+                    for request in s.trace.requests.iter_mut().filter(|r| r.resource.is_playlist()) {
+                        request.at_ms *= 0.7;
+                    }
+                })
+            }),
             ("what the page asks for too soon, though it comes late", || {
                 bent(|s| {
                     s.reload(8100.0);
@@ -272,6 +279,13 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     let second = s.trace.requests.iter_mut().filter(|r| r.resource.is_playlist()).nth(1);
                     second.unwrap().at_ms = 1415.0;
+                })
+            }),
+            ("a worker's load that was held up on its way", || {
+                bent(|s| {
+                    let of_6s =
+                        s.trace.requests.iter_mut().find(|r| r.resource.is_playlist() && r.at_ms == 6000.0);
+                    of_6s.unwrap().at_ms = 6600.0;
                 })
             }),
             ("the browser's own repetition", || {

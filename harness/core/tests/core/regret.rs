@@ -1,0 +1,33 @@
+//! Sessions that are as good as the ideal player's, and such as nobody can have.
+
+use segproof_core::regret::surpassed;
+
+use crate::session::{START_MS, Session, TD_MS};
+
+#[test]
+fn nobody_surpasses_the_ideal_player_by_more_than_a_reload() {
+    let mut session = Session::live();
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+    session.expect.best.stall_ms = TD_MS - 1.0;
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+    session.expect.best.stall_ms = TD_MS + 200.0;
+    let what = surpassed(&session.trace, &session.expect).expect("it never stalls");
+    assert!(what.contains("the longest stall was 0 ms") && what.contains("2200 ms"), "{what}");
+    session.expect.best.stall_ms = 0.0;
+    session.expect.best.start_ms = START_MS + TD_MS + 1.0;
+    let what = surpassed(&session.trace, &session.expect).expect("it starts at once");
+    assert!(what.contains("the first frame came after 200 ms"), "{what}");
+}
+
+#[test]
+fn who_begins_elsewhere_or_leaves_something_out_is_another_matter() {
+    let mut session = Session::live();
+    session.expect.best.stall_ms = 5.0 * TD_MS;
+    session.expect.best.shown = vec![105];
+    assert!(surpassed(&session.trace, &session.expect).is_some());
+    session.expect.best.shown = vec![105, 300];
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+    session.expect.best.shown.clear();
+    session.expect.best.start_msn = Some(101);
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+}
