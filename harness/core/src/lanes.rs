@@ -30,10 +30,13 @@ pub fn are_fixed(scenario: &Scenario) -> bool {
     let stream = &scenario.stream;
     let has_end = matches!(scenario.expect.outcome, Outcome::Playing | Outcome::Ended);
     let has_actions = !scenario.action.is_empty();
+    // A SourceBuffer is full when the picture has not come far enough.
+    let has_quota = scenario.page.quota_bytes.is_some();
     has_end
         && stream.clock == Clock::Reload
         && stream.packager == Packager::Origin
         && !has_actions
+        && !has_quota
         && !is_timed
 }
 
