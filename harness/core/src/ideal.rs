@@ -17,7 +17,7 @@ use crate::hls;
 use crate::origin::{MULTIVARIANT_PATH, Origin, PLAYLIST_PATH};
 use crate::trace::{Content, Listing, Resource};
 use playback::{Material, Played};
-use viewer::Conduct;
+use viewer::Effects;
 pub use viewer::Viewer;
 
 /// What the ideal player reaches; stream milliseconds.
@@ -45,8 +45,8 @@ pub fn ideal(origin: &Origin, viewer: &Viewer, until: Option<u64>, horizon_ms: f
     let mut waiting: Vec<&Action> = viewer.actions.iter().collect();
     let mut due: Vec<(f64, &Action)> = Vec::new();
     loop {
-        let conduct = viewer::conduct(viewer, &due, td_ms);
-        let (ideal, played) = session(origin, &conduct, until, horizon_ms);
+        let effects = viewer::effects(viewer, &due, td_ms);
+        let (ideal, played) = session(origin, &effects, until, horizon_ms);
         // What is due now can't be moved by what is due later.
         let since_ms = due.last().map_or(0.0, |(at_ms, _)| *at_ms);
         let at_ms = |action: &Action| Some(viewer::due_ms(action, &played, td_ms)?.max(since_ms));
@@ -56,13 +56,13 @@ pub fn ideal(origin: &Origin, viewer: &Viewer, until: Option<u64>, horizon_ms: f
     }
 }
 
-fn session(origin: &Origin, conduct: &Conduct, until: Option<u64>, horizon_ms: f64) -> (Ideal, Played) {
+fn session(origin: &Origin, effects: &Effects, until: Option<u64>, horizon_ms: f64) -> (Ideal, Played) {
     let mut origin = origin.clone();
     origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
     let refused = origin.refusals().into_iter();
     let mut player = Player {
         td_ms: origin.timeline.target_duration_ms,
-        cut_off: refused.chain(conduct.cut_off.iter().cloned()).collect(),
+        cut_off: refused.chain(effects.cut_off.iter().cloned()).collect(),
         origin,
         inits_ms: BTreeMap::new(),
         start_msn: None,
@@ -71,7 +71,7 @@ fn session(origin: &Origin, conduct: &Conduct, until: Option<u64>, horizon_ms: f
         never: BTreeSet::new(),
     };
     player.follow_playlist(until, horizon_ms);
-    player.play(conduct)
+    player.play(effects)
 }
 
 struct Player {
@@ -225,7 +225,7 @@ impl Player {
         (None, from)
     }
 
-    fn play(self, conduct: &Conduct) -> (Ideal, Played) {
+    fn play(self, effects: &Effects) -> (Ideal, Played) {
         let timeline = &self.origin.timeline;
         let of_each =
             |what: &dyn Fn(u64) -> f64| self.ready_ms.keys().map(|msn| (*msn, what(*msn))).collect();
@@ -236,7 +236,7 @@ impl Player {
             hold_back_ms: HOLD_BACK_TD * self.td_ms,
             ready_ms: self.ready_ms,
         };
-        let played = Played { listed_ms: self.listed_ms, ..playback::play(&material, conduct) };
+        let played = Played { listed_ms: self.listed_ms, ..playback::play(&material, effects) };
         let ideal = Ideal {
             start_msn: self.start_msn,
             start_ms: played.start_ms,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::viewer::{Conduct, Target};
+use super::viewer::{Effects, Target};
 
 /// What there is to play.
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ impl Played {
 }
 
 /// Plays everything that there is, as the viewer wants it.
-pub fn play(material: &Material, conduct: &Conduct) -> Played {
-    let still = Still(&conduct.still);
-    let mut jumps = conduct.jumps.iter().copied().peekable();
+pub fn play(material: &Material, effects: &Effects) -> Played {
+    let still = Still(&effects.still);
+    let mut jumps = effects.jumps.iter().copied().peekable();
     let first = material.ready_ms.range(material.start_msn..).next();
     let start_ms = first.map_or(f64::INFINITY, |(_, ready_ms)| still.over_ms(*ready_ms));
     let mut played = Played { start_ms, finish_ms: start_ms, ..Played::default() };

@@ -28,7 +28,7 @@ impl Viewer {
 
 /// What the actions come to; stream milliseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Conduct {
+pub struct Effects {
     /// No request gets through, or nobody could make one.
     pub cut_off: Vec<Range<f64>>,
     /// The playhead stands still, and nobody minds.
@@ -60,33 +60,33 @@ pub fn due_ms(action: &Action, played: &Played, td_ms: f64) -> Option<f64> {
 }
 
 /// What actions come to, each with its time, in order.
-pub fn conduct(viewer: &Viewer, due: &[(f64, &Action)], td_ms: f64) -> Conduct {
-    let mut conduct = Conduct::default();
+pub fn effects(viewer: &Viewer, due: &[(f64, &Action)], td_ms: f64) -> Effects {
+    let mut effects = Effects::default();
     let (mut paused, mut offline, mut stopped) = (viewer.is_denied.then_some(0.0), None, None);
     let close = |open: &mut Option<f64>, at_ms: f64| open.take().map(|from_ms: f64| from_ms..at_ms);
     for &(at_ms, action) in due {
         let until_ms = action.lasts.map(|lasts| at_ms + lasts.ms(td_ms));
         match (action.page, until_ms) {
-            (Deed::Pause, Some(until_ms)) => conduct.still.push(at_ms..until_ms),
+            (Deed::Pause, Some(until_ms)) => effects.still.push(at_ms..until_ms),
             (Deed::Pause, None) => paused = paused.or(Some(at_ms)),
-            (Deed::Play, _) => conduct.still.extend(close(&mut paused, at_ms)),
-            (Deed::Offline, Some(until_ms)) => conduct.cut_off.push(at_ms..until_ms),
+            (Deed::Play, _) => effects.still.extend(close(&mut paused, at_ms)),
+            (Deed::Offline, Some(until_ms)) => effects.cut_off.push(at_ms..until_ms),
             (Deed::Offline, None) => offline = offline.or(Some(at_ms)),
-            (Deed::Online, _) => conduct.cut_off.extend(close(&mut offline, at_ms)),
+            (Deed::Online, _) => effects.cut_off.extend(close(&mut offline, at_ms)),
             (Deed::Sleep, Some(until_ms)) => {
-                conduct.cut_off.push(at_ms..until_ms);
-                conduct.still.push(at_ms..until_ms);
+                effects.cut_off.push(at_ms..until_ms);
+                effects.still.push(at_ms..until_ms);
             }
             // What is buffered plays on meanwhile; what is refused can't be appended before.
-            (Deed::Block | Deed::Quota, Some(until_ms)) => conduct.cut_off.push(at_ms..until_ms),
+            (Deed::Block | Deed::Quota, Some(until_ms)) => effects.cut_off.push(at_ms..until_ms),
             (Deed::Stop, Some(until_ms)) => {
-                conduct.still.push(at_ms..until_ms);
-                conduct.jumps.push((until_ms, Target::Start));
+                effects.still.push(at_ms..until_ms);
+                effects.jumps.push((until_ms, Target::Start));
             }
             (Deed::Stop, None) => stopped = stopped.or(Some(at_ms)),
             (Deed::Start, _) => {
-                conduct.still.extend(close(&mut stopped, at_ms));
-                conduct.jumps.push((at_ms, Target::Start));
+                effects.still.extend(close(&mut stopped, at_ms));
+                effects.jumps.push((at_ms, Target::Start));
             }
             (Deed::Seek, _) => {
                 let target = match action.to {
@@ -94,15 +94,15 @@ pub fn conduct(viewer: &Viewer, due: &[(f64, &Action)], td_ms: f64) -> Conduct {
                     Some(Place::By(by)) => Target::By(by.ms(td_ms)),
                     Some(Place::Live) | None => Target::Live,
                 };
-                conduct.jumps.push((at_ms, target));
+                effects.jumps.push((at_ms, target));
             }
             // It plays on in the background, is right without a clock, and has again what the engine drops, at once.
             _ => {}
         }
     }
-    for (open, spans) in [(paused.or(stopped), &mut conduct.still), (offline, &mut conduct.cut_off)] {
+    for (open, spans) in [(paused.or(stopped), &mut effects.still), (offline, &mut effects.cut_off)] {
         spans.extend(open.map(|from_ms| from_ms..f64::INFINITY));
     }
-    conduct.jumps.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    conduct
+    effects.jumps.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    effects
 }
