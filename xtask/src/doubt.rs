@@ -109,6 +109,12 @@ fn run(place: &Path, Partition { part, parts }: Partition) -> anyhow::Result<()>
     let mut command = paths::cargo();
     command.args(["mutants", "--package", "segproof-core", "--test-tool", "nextest", "--baseline", "skip"]);
     command.args(["--timeout", TIMEOUT_S, "--profile", "doubt", "--no-shuffle", "--colors", "never"]);
+    // Each shard is a sample of everything.
+    command.args(["--sharding", "round-robin"]);
+    // The tree is copied for each shard, but what it depends on need not be built for each.
+    command.env("CARGO_TARGET_DIR", paths::target().join("doubt/build"));
+    // That a property fails is enough; the smallest case is of no interest.
+    command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     command.args(EXAMINED.iter().flat_map(|glob| ["--file", glob]));
     // cargo-mutants counts them from 0.
     command.arg("--shard").arg(format!("{}/{parts}", part - 1)).arg("--output").arg(place);
