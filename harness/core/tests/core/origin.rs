@@ -1,5 +1,6 @@
 //! The origin: each kind of fault changes the reply it is about, in its way, and no other.
 
+mod answers;
 mod faults;
 mod playlist;
 
