@@ -53,7 +53,9 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let place = |part: usize| folder.join(format!("{part}-of-{parts}"));
     for part in shards {
         if self::folder()? != folder {
-            bail!("harness/core or the scenarios have changed meanwhile: the shards so far are of what was there before");
+            bail!(
+                "harness/core or the scenarios have changed meanwhile: the shards so far are of what was there before"
+            );
         }
         if read(&place(part))?.is_none() {
             run(&place(part), Partition { part, parts })?;

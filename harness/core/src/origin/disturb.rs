@@ -7,7 +7,7 @@ use super::response::Whole;
 use super::{OTHER_FOLDER, Origin, REDIRECTED};
 use crate::exchange::{Ask, Framing, Host, Reply, Step};
 use crate::fault::{Before, ContentLength, Cors, Fault, Redirect};
-use crate::notation::{Part, Target};
+use crate::notation::Part;
 use crate::trace::{Content, Resource};
 
 impl Origin {
@@ -19,8 +19,7 @@ impl Origin {
         fired: Vec<usize>,
         ask: &Ask,
     ) -> Reply {
-        let faults: Vec<&Fault> =
-            fired.iter().map(|i| &self.faults[*i]).filter(|fault| is_for_transfer(fault, resource)).collect();
+        let faults: Vec<&Fault> = fired.iter().map(|i| &self.faults[*i]).collect();
         let (whole, mut headers) = self.with_caching(self.answer(whole, &faults, ask), resource, ask);
         let (body, mut length) = code(&whole.body, &faults, &mut headers);
         let whole_bytes = length;
@@ -148,14 +147,6 @@ impl Origin {
 /// 206 without a range asked for, or 201: the body is the right one all the same.
 pub(super) fn keeps_body(status: u16) -> bool {
     matches!(status, 200..=299) && status != 204
-}
-
-/// The fault does something to this transfer, rather than to what a playlist says.
-fn is_for_transfer(fault: &Fault, resource: Resource) -> bool {
-    match (fault.on, resource) {
-        (Target::Segments { .. }, Resource::Playlist { .. }) => false,
-        _ => !fault.moves_publication() || fault.on == Target::Playlist,
-    }
 }
 
 fn last<T>(faults: &[&Fault], get: impl Fn(&Fault) -> Option<T>) -> Option<T> {

@@ -65,6 +65,16 @@ impl Conversation {
             let entry = self.origin.entry_path().to_string();
             self.follow(now_ms, Host::First, &entry, None);
         }
+        // Long afterwards, on the other host, and in the other folder: what has expired, is gone, or was never there.
+        let known: Vec<_> = self.asked.keys().take(ASKED_AGAIN).cloned().collect();
+        let later_ms = f64::from(RELOADS) * td_ms * 1.01;
+        for (host, path, range) in known {
+            let other = if host == Host::First { Host::Second } else { Host::First };
+            let elsewhere = path.replace("/live/", "/moved/elsewhere/");
+            for (host, path) in [(host, &path), (other, &path), (host, &elsewhere)] {
+                self.ask(later_ms, host, path, range.as_deref());
+            }
+        }
         self.text
     }
 
@@ -160,5 +170,6 @@ const RELOADS: u32 = 12;
 /// Of what is listed, this many from the end are asked for.
 const NEWEST: usize = 3;
 const TIMES: u32 = 4;
+const ASKED_AGAIN: usize = 8;
 /// Bytes.
 const WRITTEN_MAX: usize = 4000;

@@ -1,6 +1,6 @@
 //! Faults that touch a transfer.
 
-use segproof_core::exchange::Step;
+use segproof_core::exchange::{Ask, Step};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::trace::Content;
 
@@ -160,4 +160,31 @@ fn a_gap_that_is_delayed_leaves_the_playlist_in_time() {
     assert!(text(&reply).contains("#EXT-X-GAP"));
     let reply = origin.handle(0.0, &segment(103));
     assert_eq!((reply.status, reply.steps[0]), (404, Step::Wait(5000.0)));
+}
+
+#[test]
+fn an_edit_that_can_not_be_made_is_known_before_anybody_asks() {
+    assert_eq!(origin(&fault("segment 104", "media = \"corrupt frame 20\"")).impossible_edits(), [""; 0]);
+    let why = origin(&fault("segment 104", "media = \"corrupt frame 21\"")).impossible_edits();
+    assert!(why.len() == 1 && why[0].contains("21"), "{why:?}");
+}
+
+#[test]
+fn a_range_that_is_shifted_is_as_long_as_the_one_asked_for() {
+    let body = format!("[playlist]\nbyterange = \"offset\"\n{}", fault("segment 102", "range = \"shifted\""));
+    let (mut sound, mut shifted) = (origin("[playlist]\nbyterange = \"offset\"\n"), origin(&body));
+    let Content::Playlist { listings, .. } = sound.handle(0.0, PLAYLIST_PATH).content else {
+        panic!("no playlist")
+    };
+    shifted.handle(0.0, PLAYLIST_PATH);
+    let (of_102, of_103) = (&listings[2], &listings[3]);
+    let path = format!("/live/{}", of_102.uri);
+    let bytes = |origin: &mut segproof_core::origin::Origin, (from, end): (u64, u64)| {
+        let range = format!("bytes={from}-{}", end - 1);
+        origin.handle(0.0, Ask { path: &path, range: Some(&range), ..Ask::default() }).body
+    };
+    let (from, end) = of_102.range.unwrap();
+    let behind = bytes(&mut sound, (end, 2 * end - from));
+    assert_eq!(bytes(&mut shifted, (from, end)), behind);
+    assert_eq!(of_103.range.unwrap().0, end);
 }
