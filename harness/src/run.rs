@@ -194,7 +194,8 @@ fn conclude(
     report.own_fault = undeclared
         .first()
         .map(|what| format!("the stream is illegal and the scenario does not say so: {what}"))
-        .or_else(|| regret::surpassed(trace, expect));
+        // Evidence that is not enough for a verdict is not enough for this either.
+        .or_else(|| (verdict != Verdict::Inconclusive).then(|| regret::surpassed(trace, expect)).flatten());
     question(&mut report);
     Ok(report)
 }

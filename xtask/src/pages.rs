@@ -18,7 +18,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
 use crate::front::{Front, Settings};
-
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
