@@ -69,7 +69,9 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
                 run(lane, &place(part), Partition { part, parts })?;
                 if self::folder()? != folder {
                     std::fs::remove_dir_all(place(part))?;
-                    bail!("harness/core or the scenarios have changed meanwhile: shard {part} is of both states");
+                    bail!(
+                        "harness/core or the scenarios have changed meanwhile: shard {part} is of both states"
+                    );
                 }
             }
         };

@@ -1,7 +1,7 @@
 //! Whether a trial has anything for a rule to judge: a rule that never has is no evidence of anything.
 
 use super::Case;
-use super::session::{first_ended, first_fatal};
+use super::session::over;
 use crate::conduct::{Absence, Conduct};
 use crate::coverage::asked_for;
 use crate::scenario::Outcome;
@@ -53,7 +53,7 @@ pub fn is_to_reach_until(case: &Case) -> bool {
 }
 
 pub fn ends(case: &Case) -> bool {
-    first_ended(case).or(first_fatal(case)).is_some()
+    over(case).is_some()
 }
 
 pub fn counts_requests(case: &Case) -> bool {

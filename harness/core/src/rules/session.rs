@@ -116,8 +116,9 @@ pub fn terminates(case: &Case) -> Vec<Violation> {
     }
 }
 
-/// Silence from the end on. For the seed's profile a missing playlist is the end, at once.
-pub fn no_request_after_end(case: &Case) -> Vec<Violation> {
+/// When the session was over first, by what, and how a request after that weighs. For the seed's profile a missing
+/// playlist is the end, at once.
+pub fn over(case: &Case) -> Option<(f64, &'static str, Level)> {
     let seed_end = case.trace.requests.iter().find_map(|r| {
         let is_missing = r.resource.is_playlist() && matches!(r.status, 404 | 410);
         (is_missing && case.expect.profile == Profile::Seed).then_some((
@@ -126,14 +127,16 @@ pub fn no_request_after_end(case: &Case) -> Vec<Violation> {
             Level::Seed,
         ))
     });
-    let over =
+    let ends =
         [(first_ended(case), "the media element's end"), (first_fatal(case), "the player's fatal error")]
             .into_iter()
             .filter_map(|(at, what)| Some((at?, what, Level::Viewer)));
-    let Some((end_ms, what, level)) = seed_end.into_iter().chain(over).min_by(|a, b| a.0.total_cmp(&b.0))
-    else {
-        return Vec::new();
-    };
+    seed_end.into_iter().chain(ends).min_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+/// Silence from the end on.
+pub fn no_request_after_end(case: &Case) -> Vec<Violation> {
+    let Some((end_ms, what, level)) = over(case) else { return Vec::new() };
     // What was already under way, and what the clocks can't tell apart, is no reproach.
     let grace_ms = IN_FLIGHT_WALL_MS * case.trace.speed + case.trace.clock_error_ms;
     let late: Vec<&Request> = case.trace.requests.iter().filter(|r| r.at_ms > end_ms + grace_ms).collect();
@@ -219,14 +222,14 @@ pub fn obeys(case: &Case) -> Vec<Violation> {
         .collect()
 }
 
-pub fn first_ended(case: &Case) -> Option<f64> {
+fn first_ended(case: &Case) -> Option<f64> {
     case.trace.page.iter().find_map(|entry| match &entry.event {
         PageEvent::Media { event, .. } if event == "ended" => Some(entry.at_ms),
         _ => None,
     })
 }
 
-pub fn first_fatal(case: &Case) -> Option<f64> {
+fn first_fatal(case: &Case) -> Option<f64> {
     case.trace.page.iter().find_map(|entry| match &entry.event {
         PageEvent::PlayerError { fatal: true, .. } => Some(entry.at_ms),
         _ => None,

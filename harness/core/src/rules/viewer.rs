@@ -109,11 +109,12 @@ pub fn stall(case: &Case) -> Vec<Violation> {
 pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     let beats = || case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     let has_media = |beat: &Beat| beat.playing && beat.ahead >= PLAYABLE_S;
-    let with_media_ms: f64 = beats()
+    let with_media_ms = beats()
         .zip(beats().skip(1))
         .filter(|(a, b)| a.at_ms >= from_ms && b.at_ms <= to_ms && has_media(a) && has_media(b))
         .map(|(a, b)| b.at_ms - a.at_ms)
-        .sum();
+        // The sum of nothing is -0.
+        .fold(0.0, |sum, ms| sum + ms);
     with_media_ms.min(ENGINE_WALL_MS_MAX * case.trace.speed)
 }
 

@@ -1,6 +1,7 @@
 //! Each row of the law: the good session keeps it, a bent one breaks it and no other, and a lawful session that
 //! looks like the bent one breaks none.
 
+mod applies;
 mod asked;
 mod hls;
 mod mse;
@@ -8,9 +9,10 @@ mod session;
 mod view;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use segproof_core::report::Level;
-use segproof_core::rules::{Case, RULES, Violation};
+use segproof_core::rules::{Case, RULES, Rule, Violation};
 use segproof_core::view::View;
 
 use crate::session::{Plan, Session};
@@ -44,14 +46,17 @@ fn bent_from(mut session: Session, bend: impl FnOnce(&mut Session)) -> Session {
 
 /// What is broken: the rule, the level it weighs with, and the sentence.
 fn broken(session: &Session) -> Vec<(&'static str, Level, String)> {
+    accusations(session).into_iter().map(|(rule, level, violation)| (rule, level, violation.what)).collect()
+}
+
+fn accusations(session: &Session) -> Vec<(&'static str, Level, Violation)> {
     let view = View::new(&session.trace, &session.expect);
     let case = Case { trace: &session.trace, expect: &session.expect, view: &view };
-    let weigh = |level: Level, v: Violation| (v.level.unwrap_or(level), v.what);
-    RULES
-        .iter()
-        .flat_map(|rule| (rule.check)(&case).into_iter().map(move |v| (rule.id, weigh(rule.level, v))))
-        .map(|(id, (level, what))| (id, level, what))
-        .collect()
+    let of = |rule: &Rule| {
+        let (id, level) = (rule.id, rule.level);
+        (rule.check)(&case).into_iter().map(move |v| (id, v.level.unwrap_or(level), v))
+    };
+    RULES.iter().flat_map(of).collect()
 }
 
 fn levels(session: &Session) -> Vec<Level> {
@@ -92,6 +97,22 @@ fn a_bad_session_breaks_its_rule_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Its figures and its moment, too: what is measured wrongly is a wrong verdict elsewhere.
+#[test]
+fn what_is_said_of_each_bad_session() {
+    let mut said = String::new();
+    for pairs in all() {
+        for (name, session) in pairs.bad {
+            let session = session();
+            let _ = writeln!(said, "{}: {name}", pairs.rule);
+            for (_, level, violation) in accusations(&session) {
+                let _ = writeln!(said, "  {level:?} at {:.0}: {}", violation.at_ms, violation.what);
+            }
+        }
+    }
+    insta::assert_snapshot!(said);
 }
 
 #[test]
