@@ -1,15 +1,16 @@
 //! `cargo xtask doubt`: would a wrong line in what decides verdicts be noticed by its tests?
 //!
 //! cargo-mutants breaks the rules and the origin of harness/core, one small place at a time, and runs core's tests
-//! each time. That takes an hour or two, so it is done in shards, and a shard is kept until core changes.
+//! each time. That takes an hour or two, so what has been tried is kept, and can be done in shards: a change that was
+//! noticed is not tried again while its file stays as it is, one that was not while core and its tests do.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::conformance::select::Partition;
 use crate::digest::Digest;
@@ -18,133 +19,213 @@ use crate::paths;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Run only this shard [default: all that are not kept yet]
+    /// Only every N-th change from the K-th on
     #[arg(long, value_name = "K/N")]
     shard: Option<Partition>,
+    /// Try everything anew, whatever is kept
+    #[arg(long)]
+    anew: bool,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     yes: bool,
 }
 
-/// What cargo-mutants says of one shard: `outcomes.json`.
-#[derive(Debug, Default, Deserialize)]
-struct Outcomes {
-    caught: usize,
-    missed: usize,
-    /// Its tests did not come to an end, which is noticed as well.
-    timeout: usize,
-    outcomes: Vec<Outcome>,
+/// What became of the changes that were tried, by their names: `target/doubt/kept.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept(BTreeMap<String, Tried>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tried {
+    end: End,
+    of: State,
 }
 
-#[derive(Debug, Deserialize)]
-struct Outcome {
-    summary: String,
-    scenario: serde_json::Value,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum End {
+    /// A test failed, or came to no end.
+    Noticed,
+    Missed,
+    /// It does not compile.
+    Unviable,
+}
+
+/// Digests of what a change was tried with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// The file that it is in.
+    file: String,
+    /// All of core with its tests.
+    core: String,
 }
 
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     doctor::provide(&[Need::Nextest, Need::CargoMutants], Consent::from_yes(options.yes))?;
-    let parts = options.shard.map_or(SHARDS, |shard| shard.parts);
-    let shards: Vec<usize> = match options.shard {
-        Some(shard) => vec![shard.part],
-        None => (1..=parts).collect(),
-    };
-    let folder = folder()?;
-    let place = |part: usize| folder.join(format!("{part}-of-{parts}"));
-    let mut missing = Vec::new();
-    for part in shards {
-        if read(&place(part))?.is_none() {
-            missing.push(part);
+    let folder = paths::target().join("doubt");
+    std::fs::create_dir_all(&folder)?;
+    let mut kept = Kept::read(&folder)?;
+    // What a run that was interrupted has left.
+    for lane in 1..=lanes() {
+        kept.harvest(&folder, lane)?;
+    }
+    let all = changes()?;
+    let states = states(&all)?;
+    let Partition { part, parts } = options.shard.unwrap_or(Partition { part: 1, parts: 1 });
+    let wanted: Vec<&String> = all.iter().skip(part - 1).step_by(parts).collect();
+    let open: Vec<&String> = wanted
+        .iter()
+        .copied()
+        .filter(|name| options.anew || !kept.is_settled(name, &states[*name]))
+        .collect();
+    println!("{} of {} changes are to be tried", open.len(), wanted.len());
+    if !open.is_empty() {
+        // A change is compiled and linked by one core most of the time, so there are as many at a time as cores.
+        let lanes = lanes().min(open.len());
+        let ends = std::thread::scope(|scope| {
+            let run = |lane: usize| {
+                let own: Vec<&String> = open.iter().copied().skip(lane - 1).step_by(lanes).collect();
+                run(&place(&folder, lane), lane, &all, &own, &states)
+            };
+            let started: Vec<_> = (1..=lanes).map(|lane| scope.spawn(move || run(lane))).collect();
+            started.into_iter().map(|lane| lane.join().expect("no lane panics")).collect::<Vec<_>>()
+        });
+        for lane in 1..=lanes {
+            kept.harvest(&folder, lane)?;
         }
+        ends.into_iter().collect::<anyhow::Result<()>>()?;
     }
-    // A change is compiled and linked by one core most of the time, so there are as many at a time as cores.
-    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(missing.len());
-    let queue = Mutex::new(missing.into_iter());
-    std::thread::scope(|scope| {
-        let work = |lane: usize| -> anyhow::Result<()> {
-            loop {
-                let next = queue.lock().expect("no lane panics").next();
-                let Some(part) = next else { return Ok(()) };
-                run(lane, &place(part), Partition { part, parts })?;
-                if self::folder()? != folder {
-                    std::fs::remove_dir_all(place(part))?;
-                    bail!(
-                        "harness/core or the scenarios have changed meanwhile: shard {part} is of both states"
-                    );
-                }
-            }
-        };
-        let started: Vec<_> = (1..=lanes).map(|lane| scope.spawn(move || work(lane))).collect();
-        started.into_iter().try_for_each(|lane| lane.join().expect("no lane panics"))
-    })?;
-    let mut sum = Outcomes::default();
-    let mut kept = 0;
-    for part in 1..=parts {
-        let Some(shard) = read(&place(part))? else { continue };
-        kept += 1;
-        sum.caught += shard.caught;
-        sum.missed += shard.missed;
-        sum.timeout += shard.timeout;
-        sum.outcomes.extend(shard.outcomes);
-    }
-    for outcome in sum.outcomes.iter().filter(|outcome| outcome.summary == "MissedMutant") {
-        println!("not noticed: {}", outcome.scenario["Mutant"]["name"].as_str().unwrap_or("?"));
-    }
-    let noticed = sum.caught + sum.timeout;
-    let all = noticed + sum.missed;
+    let ends = wanted.iter().filter_map(|name| Some((*name, kept.end(name, &states[*name])?)));
+    let missed: Vec<&String> =
+        ends.clone().filter(|(_, end)| *end == End::Missed).map(|(name, _)| name).collect();
+    let noticed = ends.filter(|(_, end)| *end == End::Noticed).count();
+    missed.iter().for_each(|name| println!("not noticed: {name}"));
+    let all = noticed + missed.len();
     let share = noticed as f64 / all.max(1) as f64;
     println!(
-        "{noticed} of {all} changes were noticed ({:.1} %), {kept} of {parts} shards; wanted are {:.0} %",
+        "{noticed} of {all} changes were noticed ({:.1} %); wanted are {:.0} %",
         share * 100.0,
         SHARE_MIN * 100.0
     );
-    println!("{}", paths::short(&folder));
+    println!("{}", paths::short(&folder.join(KEPT)));
     Ok(ExitCode::from(u8::from(share < SHARE_MIN)))
 }
 
-/// Where the shards of this state of core are kept.
-fn folder() -> anyhow::Result<PathBuf> {
-    let mut digest = Digest::default();
-    for part in ["harness/core", "scenarios", "Cargo.lock"] {
-        digest.add_files(&paths::root().join(part))?;
-    }
-    Ok(paths::target().join("doubt").join(digest.hex()))
-}
-
-/// A shard's outcomes, if it came to its end.
-fn read(place: &Path) -> anyhow::Result<Option<Outcomes>> {
-    let file = place.join(DONE);
-    match std::fs::read(&file) {
-        Ok(bytes) => {
-            let read = serde_json::from_slice(&bytes);
-            Ok(Some(read.with_context(|| file.display().to_string())?))
+impl Kept {
+    fn read(folder: &Path) -> anyhow::Result<Kept> {
+        let file = folder.join(KEPT);
+        match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| file.display().to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
+            Err(error) => Err(error).with_context(|| file.display().to_string()),
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| file.display().to_string()),
+    }
+
+    /// Takes over what a lane has tried so far, and clears its place.
+    fn harvest(&mut self, folder: &Path, lane: usize) -> anyhow::Result<()> {
+        let place = place(folder, lane);
+        let Ok(states) = std::fs::read(place.join(STATES)) else { return Ok(()) };
+        let states: BTreeMap<String, State> = serde_json::from_slice(&states)?;
+        for (file, end) in [
+            ("caught.txt", End::Noticed),
+            ("timeout.txt", End::Noticed),
+            ("missed.txt", End::Missed),
+            ("unviable.txt", End::Unviable),
+        ] {
+            let names = std::fs::read_to_string(place.join("mutants.out").join(file)).unwrap_or_default();
+            for name in names.lines() {
+                if let Some(of) = states.get(name) {
+                    self.0.insert(name.to_string(), Tried { end, of: of.clone() });
+                }
+            }
+        }
+        let file = folder.join(KEPT);
+        std::fs::write(&file, serde_json::to_string_pretty(self)?)
+            .with_context(|| file.display().to_string())?;
+        Ok(std::fs::remove_dir_all(place)?)
+    }
+
+    /// Whether there is no need to try it again.
+    fn is_settled(&self, name: &str, now: &State) -> bool {
+        match self.0.get(name) {
+            Some(Tried { end: End::Missed, of }) => of == now,
+            Some(Tried { of, .. }) => of.file == now.file,
+            None => false,
+        }
+    }
+
+    fn end(&self, name: &str, now: &State) -> Option<End> {
+        self.0.get(name).filter(|tried| tried.of.file == now.file).map(|tried| tried.end)
     }
 }
 
-fn run(lane: usize, place: &Path, Partition { part, parts }: Partition) -> anyhow::Result<()> {
-    std::fs::create_dir_all(place)?;
-    println!("shard {part} of {parts}");
+fn lanes() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn place(folder: &Path, lane: usize) -> PathBuf {
+    folder.join(format!("lane-{lane}"))
+}
+
+fn mutants() -> std::process::Command {
     let mut command = paths::cargo();
-    command.args(["mutants", "--package", "segproof-core", "--test-tool", "nextest", "--baseline", "skip"]);
-    command.args(["--timeout", TIMEOUT_S, "--profile", "doubt", "--no-shuffle", "--colors", "never"]);
-    // Each shard is a sample of everything.
-    command.args(["--sharding", "round-robin"]);
-    // The tree is copied for each shard, but what it depends on need not be built for each.
-    command.env("CARGO_TARGET_DIR", paths::target().join(format!("doubt/build-{lane}")));
+    command.args(["mutants", "--package", "segproof-core", "--colors", "never"]);
     command.args(EXAMINED.iter().flat_map(|glob| ["--file", glob]));
-    // cargo-mutants counts them from 0.
-    command.arg("--shard").arg(format!("{}/{parts}", part - 1)).arg("--output").arg(place);
-    command.args(["--cargo-arg=--test", "--cargo-arg=core", "--", "--filterset", ASKED]);
+    command
+}
+
+/// The names of all changes; each begins with its file.
+fn changes() -> anyhow::Result<Vec<String>> {
+    let output = mutants().arg("--list").output().context("cargo mutants")?;
+    if !output.status.success() {
+        bail!(
+            "cargo mutants --list ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_string).collect())
+}
+
+fn states(changes: &[String]) -> anyhow::Result<BTreeMap<String, State>> {
+    let digest = |parts: &[&str]| -> anyhow::Result<String> {
+        let mut digest = Digest::default();
+        for part in parts {
+            digest.add_files(&paths::root().join(part))?;
+        }
+        Ok(digest.hex())
+    };
+    let core = digest(&["harness/core", "scenarios", "Cargo.lock"])?;
+    let state = |name: &String| {
+        let file = name.split(':').next().unwrap_or_default();
+        Ok((name.clone(), State { file: digest(&[file])?, core: core.clone() }))
+    };
+    changes.iter().map(state).collect()
+}
+
+/// Tries a lane's own changes, all others being left out.
+fn run(
+    place: &Path,
+    lane: usize,
+    all: &[String],
+    own: &[&String],
+    states: &BTreeMap<String, State>,
+) -> anyhow::Result<()> {
+    let left_out: Vec<&str> = all.iter().filter(|name| !own.contains(name)).map(String::as_str).collect();
+    std::fs::create_dir_all(place.join("mutants.out"))?;
+    std::fs::write(place.join("mutants.out/previously_caught.txt"), left_out.join("\n"))?;
+    std::fs::write(place.join(STATES), serde_json::to_string(states)?)?;
+    let mut command = mutants();
+    command.args(["--iterate", "--baseline", "skip", "--no-shuffle", "--timeout", TIMEOUT_S]);
+    command.args(["--test-tool", "nextest", "--profile", "doubt", "--cargo-arg=--test", "--cargo-arg=core"]);
+    command.arg("--output").arg(place).args(["--", "--filterset", ASKED]);
+    // The tree is copied for each run, but what it depends on need not be built for each.
+    command.env("CARGO_TARGET_DIR", paths::target().join(format!("doubt/build-{lane}")));
     let status = command.status().context("cargo mutants")?;
-    let outcomes = place.join("mutants.out/outcomes.json");
     match status.code() {
         // All noticed; some not noticed; some without an end.
-        Some(0 | 2 | 3) => Ok(std::fs::rename(outcomes, place.join(DONE))?),
-        _ => bail!("cargo mutants ended with {status}; its logs are in {}", place.display()),
+        Some(0 | 2 | 3) => Ok(()),
+        _ => bail!("cargo mutants ended with {status}"),
     }
 }
 
@@ -158,8 +239,8 @@ const EXAMINED: [&str; 4] = [
 /// The tests that are asked. The others are as slow as all of these together, and about something else: the ideal
 /// player, and what is refused in a scenario. They can only notice more.
 const ASKED: &str = "not test(/^(ideal|generated|schema)::/)";
-const SHARDS: usize = 16;
 const SHARE_MIN: f64 = 0.9;
 /// Core's tests take a few seconds.
 const TIMEOUT_S: &str = "60";
-const DONE: &str = "outcomes.json";
+const KEPT: &str = "kept.json";
+const STATES: &str = "states.json";
