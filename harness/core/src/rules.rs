@@ -161,7 +161,7 @@ pub const RULES: &[Rule] = &[
         says: "The picture goes on to the trial's last segment, whatever happened before, and in time after a fault.",
         rests_on: "the viewer",
         check: session::recovers,
-        applies: applies::is_to_reach_until,
+        applies: applies::is_to_go_on,
     },
     Rule {
         id: "session/terminates",

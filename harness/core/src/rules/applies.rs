@@ -48,8 +48,9 @@ pub fn is_to_start(case: &Case) -> bool {
     case.expect.outcome != Outcome::Failed && case.expect.start_limit_ms.is_finite()
 }
 
-pub fn is_to_reach_until(case: &Case) -> bool {
-    case.expect.outcome == Outcome::Playing && case.expect.until_msn.is_some()
+pub fn is_to_go_on(case: &Case) -> bool {
+    let is_to_reach_until = case.expect.outcome == Outcome::Playing && case.expect.until_msn.is_some();
+    is_to_reach_until || case.expect.recover.is_some_and(|(over_ms, _)| over_ms <= case.trace.ended_at_ms)
 }
 
 pub fn ends(case: &Case) -> bool {

@@ -188,3 +188,37 @@ fn a_range_that_is_shifted_is_as_long_as_the_one_asked_for() {
     assert_eq!(bytes(&mut shifted, (from, end)), behind);
     assert_eq!(of_103.range.unwrap().0, end);
 }
+
+#[test]
+fn refusals_that_touch_are_one() {
+    let refuse = |span: &str| fault("*", &format!("{span}\nrefuse = true"));
+    let spans = |bodies: &[String]| origin(&bodies.concat()).refusals();
+    let (early, late) = (refuse("from = \"1s\"\nuntil = \"3s\""), refuse("from = \"4s\"\nuntil = \"6s\""));
+    assert_eq!(spans(&[late.clone(), early.clone()]), [1000.0..3000.0, 4000.0..6000.0]);
+    assert_eq!(
+        spans(&[early.clone(), refuse("from = \"3s\"\nuntil = \"4s\""), late.clone()]),
+        [1000.0..6000.0]
+    );
+    assert_eq!(
+        spans(&[early, refuse("from = \"2s\"\nuntil = \"2500ms\""), late]),
+        [1000.0..3000.0, 4000.0..6000.0]
+    );
+    assert_eq!(spans(&[refuse("until = \"segment 106\"")]), [0.0..4000.0]);
+    assert_eq!(spans(&[refuse("from = \"1s\"")]), [1000.0..f64::INFINITY]);
+    assert_eq!(spans(&[fault("*", "status = 503")]), [0.0..0.0; 0]);
+}
+
+#[test]
+fn a_preflight_meets_what_the_request_behind_it_would() {
+    let mut origin = origin(&fault("segment 102", "nth = \"2\"\ncors = \"preflight\""));
+    let granted = |origin: &segproof_core::origin::Origin, msn| origin.preflight(0.0, &*segment(msn));
+    assert!(granted(&origin, 102) && granted(&origin, 103));
+    // Asking first is no request.
+    assert!(granted(&origin, 102));
+    origin.handle(0.0, &segment(102));
+    assert!(!granted(&origin, 102) && granted(&origin, 103));
+    origin.handle(0.0, &segment(102));
+    assert!(granted(&origin, 102));
+    let other = super::origin(&fault("segment 102", "cors = \"missing\""));
+    assert!(granted(&other, 102));
+}

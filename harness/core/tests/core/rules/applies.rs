@@ -125,6 +125,22 @@ fn idle() -> Vec<(&'static str, Session, Vec<&'static str>)> {
             and(&["session/starts", "session/recovers"]),
         ),
         ("nobody can start it", bent(|s| s.expect.start_limit_ms = f64::INFINITY), and(&["session/starts"])),
+        (
+            "no end is in sight, and the fault outlasts the session",
+            bent(|s| {
+                s.expect.until_msn = None;
+                s.expect.recover = Some((s.trace.ended_at_ms + 1.0, 500.0));
+            }),
+            and(&["session/recovers"]),
+        ),
+        (
+            "no end is in sight, and a fault is over at the end",
+            bent(|s| {
+                s.expect.until_msn = None;
+                s.expect.recover = Some((s.trace.ended_at_ms, 500.0));
+            }),
+            and(&[]),
+        ),
         ("no end is in sight", bent(|s| s.expect.until_msn = None), and(&["session/recovers"])),
         ("how it ends is open", bent(|s| s.expect.outcome = Outcome::Open), and(&["session/recovers"])),
         ("requests are not counted", bent(|s| s.expect.requests.clear()), and(&["session/requests"])),

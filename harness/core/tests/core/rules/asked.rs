@@ -1,6 +1,8 @@
 //! Sessions around what a scenario's own `[expect]` asks.
 
+use segproof_core::judge;
 use segproof_core::notation::Counts;
+use segproof_core::report::Sound;
 use segproof_core::trace::PageEvent;
 
 use super::{Pairs, bent};
@@ -63,6 +65,26 @@ pub const PAIRS: &[Pairs] = &[
             ("late from a segment on", || {
                 bent(|s| beeps(s, |second| Some(if second < 12 { 10.0 } else { 200.0 })))
             }),
+            ("so late that it belongs to another second", || bent(|s| beeps(s, |_| Some(455.0)))),
+            ("nearly so late", || bent(|s| beeps(s, |_| Some(445.0)))),
+            ("one is missing, and a callback came a little late", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    late(s, 132, 140.0);
+                })
+            }),
+            ("one is missing, with two frames to tell of either side", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    s.keep_frames(|_, number| ![127, 130, 131].contains(&number));
+                })
+            }),
+            ("one is missing as soon as there is an ear", || {
+                bent(|s| {
+                    beeps(s, |second| (second > 10).then_some(10.0));
+                    ear_since(s, 9800.0);
+                })
+            }),
             ("one beep is missing", || bent(|s| beeps(s, |second| (second != 9).then_some(10.0)))),
             ("there is no sound at all", || bent(|s| beeps(s, |_| None))),
         ],
@@ -81,6 +103,43 @@ pub const PAIRS: &[Pairs] = &[
                     beeps(s, |_| None);
                     s.trace.page.retain(|entry| !matches!(entry.event, PageEvent::Ear { .. }));
                     s.page(1.0, PageEvent::Ear { error: Some("NotSupportedError".into()) });
+                })
+            }),
+            ("what was before there was an ear", || {
+                bent(|s| {
+                    beeps(s, |second| (second > 9).then_some(10.0));
+                    ear_since(s, 9000.0);
+                })
+            }),
+            ("how long ago it was heard is no stream time", || {
+                bent(|s| {
+                    s.trace.speed = 2.0;
+                    beeps(s, |_| Some(0.0));
+                    // Told so much later, and so much longer ago in wall time.
+                    for entry in &mut s.trace.page {
+                        if let PageEvent::Beep { ago_ms } = &mut entry.event {
+                            entry.at_ms += 585.0;
+                            *ago_ms = 300.0;
+                        }
+                    }
+                })
+            }),
+            ("the picture did not go steadily", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    late(s, 132, 160.0);
+                })
+            }),
+            ("too little to tell of before the beep", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    s.keep_frames(|_, number| ![127, 128].contains(&number));
+                })
+            }),
+            ("too little to tell of behind the beep", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    s.keep_frames(|_, number| ![130, 131, 132].contains(&number));
                 })
             }),
             ("the picture stood still when the beep was due", || {
@@ -108,6 +167,33 @@ pub const PAIRS: &[Pairs] = &[
     },
 ];
 
+#[test]
+fn what_was_heard_is_told() {
+    let told = |bend: fn(&mut Session)| {
+        let session = bent(bend);
+        judge::sound(&session.trace, &session.expect)
+    };
+    assert_eq!(told(|_| {}), None);
+    let heard = |beeps, largest_offset_ms| Some(Sound::Heard { beeps, due: 17, largest_offset_ms });
+    // The first second has nothing before it that could tell.
+    assert_eq!(
+        told(|s| beeps(s, |second| Some(if second == 9 { -30.0 } else { 10.0 }))),
+        heard(17, Some(-30))
+    );
+    assert_eq!(told(|s| beeps(s, |second| (second != 9).then_some(10.4))), heard(16, Some(10)));
+    assert_eq!(told(|s| beeps(s, |_| None)), heard(0, None));
+    let deaf = |why: &str| Some(Sound::Unheard { why: why.into() });
+    assert_eq!(
+        told(|s| s.expect.av_sync_limit_ms = Some(100.0)),
+        deaf("the engine never ran the page's AudioContext")
+    );
+    let refused = told(|s| {
+        s.expect.av_sync_limit_ms = Some(100.0);
+        s.page(1.0, PageEvent::Ear { error: Some("NotSupportedError".into()) });
+    });
+    assert_eq!(refused, deaf("NotSupportedError"));
+}
+
 fn errors(s: &mut Session, count: usize) {
     for n in 0..count {
         let at_ms = 3.0 * TD_MS + n as f64;
@@ -117,6 +203,24 @@ fn errors(s: &mut Session, count: usize) {
 
 fn hold(s: &mut Session) {
     s.page(9000.0, PageEvent::UpdateEnd { buffer: 1, buffered: vec![(0.0, 30.0), (40.0, 70.0)] });
+}
+
+/// The callback of this frame comes so much later than it was shown.
+fn late(s: &mut Session, frame: u16, by_ms: f64) {
+    for entry in &mut s.trace.page {
+        if matches!(entry.event, PageEvent::Frame { number, .. } if number == frame) {
+            entry.at_ms += by_ms;
+        }
+    }
+}
+
+/// The page's AudioContext runs only from then on.
+fn ear_since(s: &mut Session, at_ms: f64) {
+    for entry in &mut s.trace.page {
+        if matches!(entry.event, PageEvent::Ear { .. }) {
+            entry.at_ms = at_ms;
+        }
+    }
 }
 
 /// Lets the sound be heard, so much later than the picture in each second of the session, and sets the limit to 100 ms.

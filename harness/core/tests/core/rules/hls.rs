@@ -118,6 +118,22 @@ pub const PAIRS: &[Pairs] = &[
             ("a query is added", || {
                 bent(|s| s.trace.requests.iter_mut().for_each(|r| r.path.push_str("?session=7")))
             }),
+            ("as soon as the playlist that lists it has come", || {
+                bent(|s| {
+                    let asked_ms =
+                        s.trace.requests.iter().find(|r| r.resource == segment(106)).unwrap().at_ms;
+                    let newest =
+                        s.trace.requests.iter_mut().rfind(|r| r.resource.is_playlist() && r.at_ms < asked_ms);
+                    newest.unwrap().ended_ms = asked_ms;
+                })
+            }),
+            ("where a listed one has led", || {
+                bent(|s| {
+                    s.trace.requests.iter_mut().find(|r| r.resource == segment(104)).unwrap().location =
+                        Some("/elsewhere/104?to=7".into());
+                    s.refused(9000.0, "/elsewhere/104", 404);
+                })
+            }),
             ("a segment that has left the playlist", || {
                 bent(|s| {
                     s.request(9000.0, &segment_path(100), Content::Nothing).status = 404;
@@ -197,8 +213,22 @@ pub const PAIRS: &[Pairs] = &[
     },
     Pairs {
         rule: "hls/hold-back",
-        bad: &[("two thirds of it from the end", || bent(|s| says_target_duration(s, 3)))],
+        bad: &[
+            ("two thirds of it from the end", || bent(|s| says_target_duration(s, 3))),
+            ("of what is there, the oldest lies as far from the end as it should", || {
+                bent(|s| {
+                    says_target_duration(s, 3);
+                    says_durations(s, "1.8");
+                })
+            }),
+        ],
         fair: &[
+            ("half a target duration less, for segments are shorter than that", || {
+                bent(|s| {
+                    says_target_duration(s, 3);
+                    says_durations(s, "2.5");
+                })
+            }),
             ("a list that is shorter than that", || bent(|s| says_target_duration(s, 4))),
             ("what lies that far from the end is a GAP", || {
                 bent(|s| {
@@ -228,6 +258,21 @@ pub const PAIRS: &[Pairs] = &[
             ("a quarter of it after an unchanged one", || {
                 bent(|s| {
                     s.reload(7990.0);
+                })
+            }),
+            ("a little more than a timer's jitter", || bent(|s| two_reloads(s, 1784.0))),
+            ("a little more than a timer's jitter at speed 4", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    two_reloads(s, 1739.0);
+                })
+            }),
+            ("again and again, but not by half", || {
+                bent(|s| {
+                    last_reloads(s);
+                    for n in 0..5 {
+                        s.reload(14_000.0 + f64::from(n) * 400.0);
+                    }
                 })
             }),
             ("a flood", || bent(flood)),
@@ -332,11 +377,11 @@ pub const PAIRS: &[Pairs] = &[
                     s.reload(16_000.0);
                 })
             }),
-            ("a timer's jitter", || {
+            ("a timer's jitter", || bent(|s| two_reloads(s, 1785.0))),
+            ("a timer's jitter at speed 4", || {
                 bent(|s| {
-                    last_reloads(s);
-                    s.reload(14_000.0);
-                    s.reload(15_830.0);
+                    s.trace.speed = 4.0;
+                    two_reloads(s, 1740.0);
                 })
             }),
         ],
@@ -423,6 +468,17 @@ fn says_target_duration(s: &mut Session, seconds: u32) {
     s.edit_playlists(|text| {
         text.replace("#EXT-X-TARGETDURATION:2", &format!("#EXT-X-TARGETDURATION:{seconds}"))
     });
+}
+
+/// What EXTINF says, in seconds.
+fn says_durations(s: &mut Session, seconds: &str) {
+    s.edit_playlists(|text| text.replace("#EXTINF:2.000000", &format!("#EXTINF:{seconds}")));
+}
+
+fn two_reloads(s: &mut Session, apart_ms: f64) {
+    last_reloads(s);
+    s.reload(14_000.0);
+    s.reload(14_000.0 + apart_ms);
 }
 
 fn mark_gap(text: &str) -> String {

@@ -6,10 +6,11 @@ use segproof_core::notation::{Counts, Target};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::Level;
 use segproof_core::scenario::Outcome;
-use segproof_core::trace::{Content, PageEvent};
+use segproof_core::trace::{Content, PageEvent, Resource};
 
+use super::view::has_media;
 use super::{Pairs, bent, bent_from, levels};
-use crate::session::{Session, TD_MS, UNTIL_MS, UNTIL_MSN, segment_path};
+use crate::session::{FRAME_MS, Session, TD_MS, UNTIL_MS, UNTIL_MSN, media_time, segment_path};
 
 pub const PAIRS: &[Pairs] = &[
     Pairs {
@@ -27,7 +28,13 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
-            ("just within the limit", || bent(|s| s.keep_frames(|at, _| at > 950.0))),
+            ("just at the limit", || bent(|s| s.keep_frames(|at, _| at >= 1000.0))),
+            ("the engine had media and made ready", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| at > 1650.0);
+                    has_media(s, 0.0, 1700.0, 2.0);
+                })
+            }),
             ("nobody could have played this", || gives_up(Outcome::Failed)),
             ("nobody could have started", || {
                 bent_from(gives_up(Outcome::Ended), |s| {
@@ -48,6 +55,17 @@ pub const PAIRS: &[Pairs] = &[
                     s.expect.recover = Some((8000.0, 800.0));
                 })
             }),
+            ("the same frame again is no advance", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| !(8000.0..8900.0).contains(&at));
+                    s.frame(8300.0, 117, media_time(117));
+                    s.trace.speed = 4.0;
+                    s.expect.recover = Some((8000.0, 800.0));
+                })
+            }),
+            ("nothing after a fault", || {
+                bent_from(Session::ended(), |s| s.expect.recover = Some((UNTIL_MS + 1000.0, 500.0)))
+            }),
             ("one segment short", || bent(|s| s.cut(UNTIL_MS - TD_MS))),
             ("the clock gets there, the picture does not", || {
                 bent(|s| s.keep_frames(|at, _| at < UNTIL_MS - 1000.0))
@@ -57,9 +75,10 @@ pub const PAIRS: &[Pairs] = &[
             ("the picture went on just in time after a fault", || {
                 bent(|s| {
                     s.keep_frames(|at, _| !(8000.0..8900.0).contains(&at));
-                    s.expect.recover = Some((8000.0, 1000.0));
+                    s.expect.recover = Some((8000.0, 900.0));
                 })
             }),
+            ("the fault outlasts the session", || bent(|s| s.expect.recover = Some((30_000.0, 100.0)))),
             ("the compositor leaves the last frames out", || {
                 bent(|s| s.keep_frames(|at, _| at < UNTIL_MS - 400.0))
             }),
@@ -90,6 +109,13 @@ pub const PAIRS: &[Pairs] = &[
         ],
         fair: &[
             ("it ends when everything is played", Session::ended),
+            ("it ends two target durations after its last frame", || {
+                bent_from(Session::ended(), |s| {
+                    s.trace.page.retain(|e| !is_ended(&e.event));
+                    s.media(UNTIL_MS - FRAME_MS + 2.0 * TD_MS, "ended");
+                    s.expect.stall_limit_ms = 3.0 * TD_MS;
+                })
+            }),
             ("an error that is not fatal", || {
                 bent(|s| s.page(9000.0, PageEvent::PlayerError { fatal: false, message: "a 404".into() }))
             }),
@@ -116,6 +142,17 @@ pub const PAIRS: &[Pairs] = &[
                     s.request(UNTIL_MS + 45.0, PLAYLIST_PATH, crate::session::playlist(110, Some(110)));
                 })
             }),
+            ("the clocks can't tell it from the end", || {
+                bent_from(Session::ended(), |s| {
+                    s.request(UNTIL_MS + 52.0, PLAYLIST_PATH, crate::session::playlist(110, Some(110)));
+                })
+            }),
+            ("it was under way, for longer at a higher speed", || {
+                bent_from(Session::ended(), |s| {
+                    s.trace.speed = 4.0;
+                    s.request(UNTIL_MS + 130.0, PLAYLIST_PATH, crate::session::playlist(110, Some(110)));
+                })
+            }),
             ("another player may try again", || {
                 bent(|s| {
                     missing_playlist(s);
@@ -140,6 +177,15 @@ pub const PAIRS: &[Pairs] = &[
             ("the playlist too often", || {
                 bent(|s| s.expect.requests.push((Target::Playlist, Counts { first: 1, last: Some(9) })))
             }),
+            ("the Multivariant Playlist never", || {
+                bent(|s| s.expect.requests.push((Target::Multivariant, exactly(1))))
+            }),
+            ("the Multivariant Playlist once", || {
+                bent(|s| {
+                    s.request(1.0, "/live/main.m3u8", Content::Nothing).resource = Resource::Multivariant;
+                    s.expect.requests.push((Target::Multivariant, exactly(0)));
+                })
+            }),
             ("too much of anything", || bent(|s| s.expect.requests.push((Target::Any, exactly(3))))),
         ],
         fair: &[
@@ -163,11 +209,26 @@ pub const PAIRS: &[Pairs] = &[
         rule: "session/obeys",
         bad: &[
             ("it plays on though the viewer has paused", || bent(|s| s.action(9000.0, What::Pause))),
+            ("it shows six frames though the viewer has paused", || {
+                bent(|s| told(s, What::Pause, 9000.0, What::Play, 9890.0))
+            }),
             ("it loads on though it was told to stop", || {
                 bent(|s| told(s, What::Stop, 9000.0, What::Start, 12_500.0))
             }),
         ],
         fair: &[
+            ("five frames of seeks and restarts", || {
+                bent(|s| told(s, What::Pause, 9000.0, What::Play, 9790.0))
+            }),
+            ("a word takes as long to get there at a higher speed", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    told(s, What::Pause, 9000.0, What::Play, 10_490.0);
+                })
+            }),
+            ("it asked before it was told, and after it was let go on", || {
+                bent(|s| told(s, What::Stop, 8140.0, What::Start, 10_000.0))
+            }),
             ("paused and played on in one go", || bent(|s| told(s, What::Pause, 9000.0, What::Play, 9240.0))),
             ("stopped and started in one go", || {
                 bent(|s| told(s, What::Stop, 9990.0, What::Start, 10_230.0))

@@ -2,9 +2,10 @@
 
 use segproof_core::action::What;
 use segproof_core::scenario::Outcome;
+use segproof_core::trace::PageEvent;
 
 use super::{Pairs, bent, bent_from};
-use crate::session::{Plan, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
+use crate::session::{Plan, START_MS, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
 
 pub const PAIRS: &[Pairs] = &[
     Pairs {
@@ -25,10 +26,22 @@ pub const PAIRS: &[Pairs] = &[
                 })
             }),
             ("a few frames back", || bent(|s| s.frame(9010.0, 124, media_time(124)))),
-            ("a second back with a new MediaSource", || {
+            ("more than half a second back with a new MediaSource", || {
                 bent(|s| {
                     s.media(9005.0, "emptied");
+                    s.frame(9010.0, 122, media_time(122));
+                })
+            }),
+            ("a MediaSource that was lost long before", || {
+                bent(|s| {
+                    s.media(8890.0, "emptied");
+                    s.frame(9010.0, 124, media_time(124));
+                })
+            }),
+            ("back twice", || {
+                bent(|s| {
                     s.frame(9010.0, 118, media_time(118));
+                    s.frame(11_010.0, 138, media_time(138));
                 })
             }),
             ("the player's own seek excuses nothing", || {
@@ -39,10 +52,10 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
-            ("a few frames back with a new MediaSource", || {
+            ("half a second back with a new MediaSource", || {
                 bent(|s| {
                     s.media(9005.0, "emptied");
-                    s.frame(9010.0, 124, media_time(124));
+                    s.frame(9010.0, 123, media_time(123));
                 })
             }),
             ("one frame back", || bent(|s| s.frame(9010.0, 127, media_time(127)))),
@@ -94,11 +107,32 @@ pub const PAIRS: &[Pairs] = &[
                 // Segment 108 is the first of the second lap.
                 bent_from(Session::new(laps), |s| s.keep_frames(|_, n| !(0..20).contains(&n)))
             }),
+            ("the engine has shown or dropped too few of one", || bent(|s| engine_counts(s, 9, 5))),
+            ("one at which the viewer had looked away no longer", || {
+                bent(|s| {
+                    s.keep_frames(not_of(106));
+                    s.action(6000.0, What::Hide);
+                    s.action(8000.0, What::Show);
+                })
+            }),
             ("at speed 1 one frame of it is too little", || {
                 bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))
             }),
         ],
         fair: &[
+            ("the engine has shown enough of one, without telling each time", || {
+                bent(|s| engine_counts(s, 15, 0))
+            }),
+            ("the engine has shown or dropped enough of one", || bent(|s| engine_counts(s, 9, 6))),
+            ("of the first one only its end", || {
+                bent(|s| {
+                    s.keep_frames(|at, _| at > START_MS + 1450.0);
+                    s.expect.start_limit_ms = 3000.0;
+                })
+            }),
+            ("of the last one only its beginning", || {
+                bent_from(Session::ended(), |s| s.keep_frames(|at, _| at < UNTIL_MS - 1450.0))
+            }),
             ("at speed 4 one frame of it is enough", || {
                 bent(|s| {
                     s.trace.speed = 4.0;
@@ -180,10 +214,35 @@ pub const PAIRS: &[Pairs] = &[
                     s.action(9500.0, What::Wake);
                 })
             }),
+            ("after a shorter one", || {
+                bent(|s| {
+                    s.stand_still(4000.0, 5050.0);
+                    s.stand_still(8000.0, 9200.0);
+                })
+            }),
+            ("before a shorter one", || {
+                bent(|s| {
+                    s.stand_still(4000.0, 5200.0);
+                    s.stand_still(8000.0, 9050.0);
+                })
+            }),
+            ("with too little media to play", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 9500.0);
+                    has_media(s, 8000.0, 9500.0, 0.45);
+                })
+            }),
+            ("with media to play, longer than an engine may think at that speed", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    s.stand_still(8000.0, 12_100.0);
+                    has_media(s, 8000.0, 12_100.0, 2.0);
+                })
+            }),
             ("with media to play, longer than an engine may think", || {
                 bent(|s| {
                     s.stand_still(8000.0, 10_000.0);
-                    has_media(s, 8000.0, 10_000.0);
+                    has_media(s, 8000.0, 10_000.0, 2.0);
                 })
             }),
         ],
@@ -191,10 +250,20 @@ pub const PAIRS: &[Pairs] = &[
             ("with media to play, while the engine makes ready", || {
                 bent(|s| {
                     s.stand_still(8000.0, 9500.0);
-                    has_media(s, 8700.0, 9500.0);
+                    has_media(s, 8700.0, 9500.0, 0.5);
                 })
             }),
-            ("shorter than the limit", || bent(|s| s.stand_still(8000.0, 8950.0))),
+            (
+                "with media to play, while the engine makes ready, which takes as long at a higher speed",
+                || {
+                    bent(|s| {
+                        s.trace.speed = 4.0;
+                        s.stand_still(8000.0, 11_900.0);
+                        has_media(s, 8000.0, 11_900.0, 2.0);
+                    })
+                },
+            ),
+            ("as long as the limit", || bent(|s| s.stand_still(8000.0, 9000.0))),
             ("twice, each shorter", || {
                 bent(|s| {
                     s.stand_still(8000.0, 8950.0);
@@ -261,9 +330,24 @@ fn skip(s: &mut Session, msn: u64) {
     s.keep_frames(not_of(msn));
 }
 
-/// Media is buffered ahead of the playhead in this time.
-fn has_media(s: &mut Session, from_ms: f64, to_ms: f64) {
+/// So many seconds of media are buffered ahead of the playhead in this time.
+pub fn has_media(s: &mut Session, from_ms: f64, to_ms: f64, ahead: f64) {
     for beat in s.trace.beats.iter_mut().filter(|b| (from_ms..=to_ms).contains(&b.at_ms)) {
-        beat.ahead = 2.0;
+        beat.ahead = ahead;
+    }
+}
+
+/// One frame of segment 106 is told, its last; the engine has counted so many as shown, and as dropped.
+fn engine_counts(s: &mut Session, shown: u64, lost: u64) {
+    s.keep_frames(|at, n| not_of(106)(at, n) || n == 139);
+    let mut before = 0;
+    for entry in &mut s.trace.page {
+        let PageEvent::Frame { number, presented, dropped, .. } = &mut entry.event else { continue };
+        match *number {
+            119 => before = *presented,
+            139 => *presented = before + shown,
+            _ => {}
+        }
+        *dropped = if *number >= 139 { lost } else { 0 };
     }
 }
