@@ -1,8 +1,8 @@
 //! Faults that touch a transfer.
 
-use segproof_core::exchange::{Ask, Step};
-use segproof_core::origin::PLAYLIST_PATH;
-use segproof_core::trace::Content;
+use segproof_core::exchange::{Ask, Bases, Host, Reply, Step};
+use segproof_core::origin::{Origin, PLAYLIST_PATH};
+use segproof_core::trace::{Content, Resource};
 
 use super::{INIT_PATH, listed, origin, segment, text, whole};
 
@@ -179,7 +179,7 @@ fn a_range_that_is_shifted_is_as_long_as_the_one_asked_for() {
     shifted.handle(0.0, PLAYLIST_PATH);
     let (of_102, of_103) = (&listings[2], &listings[3]);
     let path = format!("/live/{}", of_102.uri);
-    let bytes = |origin: &mut segproof_core::origin::Origin, (from, end): (u64, u64)| {
+    let bytes = |origin: &mut Origin, (from, end): (u64, u64)| {
         let range = format!("bytes={from}-{}", end - 1);
         origin.handle(0.0, Ask { path: &path, range: Some(&range), ..Ask::default() }).body
     };
@@ -211,7 +211,7 @@ fn refusals_that_touch_are_one() {
 #[test]
 fn a_preflight_meets_what_the_request_behind_it_would() {
     let mut origin = origin(&fault("segment 102", "nth = \"2\"\ncors = \"preflight\""));
-    let granted = |origin: &segproof_core::origin::Origin, msn| origin.preflight(0.0, &*segment(msn));
+    let granted = |origin: &Origin, msn| origin.preflight(0.0, &*segment(msn));
     assert!(granted(&origin, 102) && granted(&origin, 103));
     // Asking first is no request.
     assert!(granted(&origin, 102));
@@ -221,4 +221,79 @@ fn a_preflight_meets_what_the_request_behind_it_would() {
     assert!(granted(&origin, 102));
     let other = super::origin(&fault("segment 102", "cors = \"missing\""));
     assert!(granted(&other, 102));
+}
+
+/// Asked of a host, with both hosts known.
+fn status_at(origin: &mut Origin, host: Host, path: &str) -> u16 {
+    origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
+    origin.handle(0.0, Ask { path, host, ..Ask::default() }).status
+}
+
+#[test]
+fn what_a_playlist_lists_that_has_moved_is_where_it_has_moved_to() {
+    let (here, there) = (segment(102), segment(102).replace("/live/", "/moved/elsewhere/"));
+    let places = [(Host::First, &here), (Host::Second, &here), (Host::First, &there), (Host::Second, &there)];
+    let statuses = |body: &str| places.map(|(host, path)| status_at(&mut origin(body), host, path));
+    assert_eq!(statuses(""), [200, 404, 404, 404]);
+    assert_eq!(statuses(&fault("playlist", "delay = \"1s\"")), [200, 404, 404, 404]);
+    assert_eq!(statuses(&fault("playlist", "redirect = \"host\"")), [404, 200, 404, 404]);
+    assert_eq!(statuses(&fault("playlist", "redirect = \"folder\"")), [404, 404, 200, 404]);
+    assert_eq!(statuses(&fault("playlist", "redirect = \"same\"")), [200, 404, 404, 404]);
+    // Only now and then: what is listed stays in its place, and is found where it is sent to all the same.
+    assert_eq!(statuses(&fault("playlist", "nth = \"2\"\nredirect = \"host\"")), [200, 200, 404, 404]);
+    assert_eq!(statuses(&fault("playlist", "from = \"2s\"\nredirect = \"folder\"")), [200, 404, 200, 404]);
+    assert_eq!(statuses(&fault("segment 103", "redirect = \"host\"")), [200, 200, 404, 404]);
+}
+
+#[test]
+fn a_redirect_to_the_same_place_keeps_the_query() {
+    let same = fault("segment 102", "redirect = \"same\"");
+    let location = |path: &str| {
+        let reply = origin(&same).handle(0.0, path);
+        (reply.status, reply.header("location").map(str::to_string))
+    };
+    let path = segment(102);
+    assert_eq!(location(&path), (302, Some(format!("{path}?redirected=1"))));
+    assert_eq!(location(&format!("{path}?a=b")), (302, Some(format!("{path}?a=b&redirected=1"))));
+    assert_eq!(location(&format!("{path}?redirected=1")), (200, None));
+}
+
+#[test]
+fn the_file_of_ranges_can_be_had_as_a_whole_and_nothing_beside_it() {
+    let mut ranges = origin("[playlist]\nbyterange = \"offset\"\n");
+    let file = ranges.handle(0.0, "/live/live.m4s");
+    assert_eq!((file.status, file.resource), (200, Resource::Unknown));
+    assert!(file.body.len() > crate::media::fixture().segments[0].bytes.len());
+    assert_eq!(ranges.handle(0.0, "/live/live2.m4s").status, 404);
+    assert_eq!(ranges.handle(0.0, "/moved/elsewhere/live.m4s").status, 404);
+    assert_eq!(origin("").handle(0.0, "/live/live.m4s").status, 404);
+}
+
+#[test]
+fn a_signed_uri_answers_until_it_expires() {
+    let mut signed = origin("[playlist]\nuris = \"signed\"\nexpires = \"3s\"\n");
+    let uri = listed_uri(&signed.handle(500.0, PLAYLIST_PATH), 102);
+    let mut status = |at_ms| signed.handle(at_ms, &uri).status;
+    assert_eq!([status(500.0), status(3500.0), status(3501.0)], [200, 200, 403]);
+    assert_eq!(signed.handle(500.0, &segment(102)).status, 403, "without a token");
+    assert_eq!(
+        signed.handle(500.0, &format!("{}?token=7", segment(102))).status,
+        403,
+        "with one never given out"
+    );
+}
+
+fn listed_uri(reply: &Reply, msn: u64) -> String {
+    let Content::Playlist { listings, .. } = &reply.content else { panic!("no playlist") };
+    format!("/live/{}", listings.iter().find(|listing| listing.msn == msn).expect("listed").uri)
+}
+
+#[test]
+fn a_lie_about_the_length_closes_only_what_is_cut() {
+    let lying =
+        |part: &str| fault("segment 102", &format!("truncate = \"{part}\"\ncontent_length = \"lying\""));
+    let reply = origin(&lying("9999999")).handle(0.0, &segment(102));
+    assert_eq!(reply.steps, whole(&reply));
+    let reply = origin(&lying("99%")).handle(0.0, &segment(102));
+    assert_eq!(reply.steps.last(), Some(&Step::Close));
 }
