@@ -89,9 +89,8 @@ impl MediaPlaylist {
             ]);
         }
         for (i, segment) in self.segments.iter().enumerate() {
-            let states_map = map_in_force != Some(&segment.map)
-                || style.map == MapPlace::Each
-                || (segment.map_again && segment.discontinuity);
+            let states_map =
+                map_in_force != Some(&segment.map) || style.map == MapPlace::Each || segment.map_again;
             map_in_force = Some(&segment.map);
             let mut tags = segment_tags(segment, states_map.then_some(&segment.map), style);
             if style.unknown_tags {

@@ -122,3 +122,52 @@ fn a_refused_playlist_tells_nothing() {
     let statuses = [0.0, 4000.0, 7999.0, 8000.0].map(|at| faulty.handle(at, PLAYLIST_PATH).status);
     assert_eq!(statuses, [200, 404, 404, 200]);
 }
+
+#[test]
+fn a_map_is_said_again_where_a_restart_says_so() {
+    let restart = |more: &str| {
+        let same = "encoder = \"same\"\nnames = \"keep\"\nsequence = \"keep\"\ninit = \"keep\"\ntimestamps = \"keep\"\nlist = \"keep\"\n";
+        let mut origin = origin(&format!("[[restart]]\nat = \"segment 106\"\n{same}{more}"));
+        let reply = origin.handle(8000.0, PLAYLIST_PATH);
+        let lines: Vec<_> =
+            text(&reply).lines().skip(4).filter(|line| !line.starts_with("#EXTINF")).collect();
+        lines.join(" ").replace("#EXT-X-", "").replace("MAP:URI=\"live.mp4\"", "MAP")
+    };
+    let plain = "MAP live104.m4s live105.m4s live106.m4s live107.m4s live108.m4s";
+    assert_eq!(restart(""), plain);
+    assert_eq!(restart("map_again = true\n"), plain.replace("live106", "MAP live106"));
+    assert_eq!(restart("discontinuity = true\n"), plain.replace("live106", "DISCONTINUITY MAP live106"));
+    assert_eq!(
+        restart("discontinuity = true\nmap_again = false\n"),
+        plain.replace("live106", "DISCONTINUITY live106")
+    );
+}
+
+#[test]
+fn stale_does_not_repeat_what_had_another_answer_in_its_place() {
+    for what in ["status = 404", "body = \"not here\"", "redirect = \"same\""] {
+        let mut faulty = origin(&format!(
+            "[[fault]]\non = \"playlist\"\nnth = \"2\"\n{what}\n[[fault]]\non = \"playlist\"\nnth = \"3\"\nstale = true\n"
+        ));
+        assert_eq!(newest(&mut faulty, &[0.0]), [104]);
+        faulty.handle(4000.0, PLAYLIST_PATH);
+        assert_eq!(newest(&mut faulty, &[6000.0, 8000.0]), [104, 108], "{what}");
+    }
+    // One with the right body has told of what it lists.
+    let mut odd = origin(
+        "[[fault]]\non = \"playlist\"\nnth = \"2\"\nstatus = 201\n[[fault]]\non = \"playlist\"\nnth = \"3\"\nstale = true\n",
+    );
+    assert_eq!(newest(&mut odd, &[0.0, 4000.0, 6000.0]), [104, 106, 106]);
+}
+
+#[test]
+fn a_playlist_that_is_behind_goes_no_further_back_than_the_stream() {
+    let behind = |n: u64| {
+        let mut faulty = origin(&format!("[[fault]]\non = \"playlist\"\nbehind = {n}\n"));
+        listed(&faulty.handle(2000.0, PLAYLIST_PATH))
+    };
+    assert_eq!(behind(1), [100, 101, 102, 103, 104]);
+    assert_eq!(behind(4), [100, 101]);
+    assert_eq!(behind(5), [100]);
+    assert_eq!(behind(9), [100]);
+}
