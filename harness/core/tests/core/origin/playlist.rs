@@ -1,6 +1,7 @@
 //! Faults that touch what the playlist says.
 
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
+use segproof_core::trace::Content;
 
 use super::{listed, origin, segment, text};
 
@@ -170,4 +171,14 @@ fn a_playlist_that_is_behind_goes_no_further_back_than_the_stream() {
     assert_eq!(behind(4), [100, 101]);
     assert_eq!(behind(5), [100]);
     assert_eq!(behind(9), [100]);
+}
+
+#[test]
+fn what_a_text_of_the_authors_own_lists_is_known() {
+    let written = "#EXTM3U\\n#EXT-X-TARGETDURATION:2\\n#EXT-X-MAP:URI=\\\"live.mp4\\\"\\n#EXT-X-OF-TOMORROW\\n#EXTINF:2,\\nlive102.m4s\\n#EXT-X-GAP\\n#EXTINF:2,\\nlive103.m4s\\n#EXTINF:2,\\nelsewhere.m4s\\n";
+    let reply =
+        origin(&format!("[[fault]]\non = \"playlist\"\ntext = \"{written}\"\n")).handle(0.0, PLAYLIST_PATH);
+    let Content::Playlist { listings, .. } = reply.content else { panic!("no playlist") };
+    let known: Vec<_> = listings.iter().map(|l| (l.msn, l.uri.as_str(), l.gap, l.init.as_str())).collect();
+    assert_eq!(known, [(102, "live102.m4s", false, "live.mp4"), (103, "live103.m4s", true, "live.mp4")]);
 }
