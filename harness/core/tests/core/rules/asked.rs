@@ -54,8 +54,22 @@ pub const PAIRS: &[Pairs] = &[
     Pairs {
         rule: "view/latency",
         // The first frame is that of 102, whose end was published 4 s before, and it is shown after 200 ms.
-        bad: &[("the start is too far back", || bent(|s| s.expect.latency_limit_ms = Some(6100.0)))],
-        fair: &[("just within the limit", || bent(|s| s.expect.latency_limit_ms = Some(6300.0)))],
+        bad: &[
+            ("the start is too far back", || bent(|s| s.expect.latency_limit_ms = Some(6100.0))),
+            ("it falls back later", || {
+                bent(|s| {
+                    (200..220).for_each(|frame| late(s, frame, 100.0));
+                    s.expect.latency_limit_ms = Some(6250.0);
+                })
+            }),
+            ("it was behind for a while", || {
+                bent(|s| {
+                    (100..200).for_each(|frame| late(s, frame, 90.0));
+                    s.expect.latency_limit_ms = Some(6250.0);
+                })
+            }),
+        ],
+        fair: &[("just at the limit", || bent(|s| s.expect.latency_limit_ms = Some(6200.0)))],
     },
     Pairs {
         rule: "view/av-sync",

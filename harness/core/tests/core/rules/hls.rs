@@ -12,9 +12,10 @@ pub const PAIRS: &[Pairs] = &[
         rule: "hls/in-order",
         bad: &[
             ("two change places", || bent(|s| swap(s, 103, 104))),
-            ("one comes late", || {
+            ("one comes late, which a picture that waits excuses no more than anything but a seek", || {
                 bent(|s| {
                     s.drop_append(103);
+                    s.media(8999.0, "waiting");
                     s.append_segment(9000.0, 103);
                 })
             }),
