@@ -218,7 +218,7 @@ pub const PAIRS: &[Pairs] = &[
         ],
         fair: &[
             ("five frames of seeks and restarts", || {
-                bent(|s| told(s, What::Pause, 9000.0, What::Play, 9790.0))
+                bent(|s| told(s, What::Pause, 9050.0, What::Play, 9900.0))
             }),
             ("a word takes as long to get there at a higher speed", || {
                 bent(|s| {
