@@ -2,6 +2,7 @@
 
 use segproof_core::judge;
 use segproof_core::notation::Counts;
+use segproof_core::pictures::{Picture, Pictures};
 use segproof_core::report::Sound;
 use segproof_core::trace::PageEvent;
 
@@ -138,6 +139,16 @@ pub const PAIRS: &[Pairs] = &[
                     }
                 })
             }),
+            ("two beeps run into each other at a seam", || {
+                bent(|s| {
+                    beeps(s, |second| (!(6..=8).contains(&second)).then_some(10.0));
+                    seam(s);
+                    // The first of the two is heard, and the second is lost in it.
+                    for at_ms in [6800.0, 7800.0] {
+                        s.page(START_MS + at_ms, PageEvent::Beep { ago_ms: 0.0 });
+                    }
+                })
+            }),
             ("the picture did not go steadily", || {
                 bent(|s| {
                     beeps(s, |second| (second != 9).then_some(10.0));
@@ -217,6 +228,22 @@ fn errors(s: &mut Session, count: usize) {
 
 fn hold(s: &mut Session) {
     s.page(9000.0, PageEvent::UpdateEnd { buffer: 1, buffered: vec![(0.0, 30.0), (40.0, 70.0)] });
+}
+
+/// Segment 105 is of another run, whose beeps come 0.2 s before those of the next segment.
+fn seam(s: &mut Session) {
+    let (first, shown) = (92, 100..120);
+    s.expect.pictures = Pictures::new((100..160).map(|msn| {
+        let picture = *s.expect.pictures.of(msn).expect("a picture");
+        (msn, if msn == 105 { Picture { run: 2, first, ..picture } } else { picture })
+    }));
+    for entry in &mut s.trace.page {
+        if let PageEvent::Frame { run, number, .. } = &mut entry.event
+            && shown.contains(number)
+        {
+            (*run, *number) = (2, *number - 8);
+        }
+    }
 }
 
 /// The callback of this frame comes so much later than it was shown.
