@@ -216,7 +216,8 @@ fn run(
     std::fs::write(place.join("mutants.out/previously_caught.txt"), left_out.join("\n"))?;
     std::fs::write(place.join(STATES), serde_json::to_string(states)?)?;
     let mut command = mutants();
-    command.args(["--iterate", "--baseline", "skip", "--no-shuffle", "--timeout", TIMEOUT_S]);
+    // First without any change: where the tests fail anyway, or nothing compiles, all would be noticed, or unviable.
+    command.args(["--iterate", "--baseline", "run", "--no-shuffle", "--timeout", TIMEOUT_S]);
     command.args(["--test-tool", "nextest", "--profile", "doubt", "--cargo-arg=--test", "--cargo-arg=core"]);
     command.arg("--output").arg(place).args(["--", "--filterset", ASKED]);
     // The tree is copied for each run, but what it depends on need not be built for each.
