@@ -330,9 +330,4 @@ impl Fault {
     pub fn replaces_playlist(&self) -> bool {
         self.text.is_some() || self.file.is_some()
     }
-
-    /// Changes when the stream is published.
-    pub fn moves_publication(&self) -> bool {
-        self.endlist || self.jump.is_some() || self.pause.is_some()
-    }
 }

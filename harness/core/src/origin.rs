@@ -393,8 +393,6 @@ fn token(path: &str) -> Option<usize> {
 fn touches(fault: &Fault, resource: Resource) -> bool {
     let is_playlist = resource.is_playlist();
     match (fault.on, resource) {
-        // They change when the stream is published, and meet the playlists that tell of it.
-        _ if fault.moves_publication() => is_playlist,
         (Target::Any, Resource::Unknown) => false,
         (Target::Any, _) => true,
         (Target::Playlist, _) => is_playlist,

@@ -6,12 +6,12 @@ mod playlist;
 
 use std::sync::Arc;
 
-use segproof_core::exchange::{Reply, Step};
+use segproof_core::exchange::{Bases, Reply, Step};
 use segproof_core::media;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::presentation::{self, Presentation};
 use segproof_core::scenario::Scenario;
-use segproof_core::trace::{Content, Resource};
+use segproof_core::trace::{Content, Listing, Resource};
 
 use crate::media::{LAP_SEGMENTS, SEGMENT_S, fixture};
 
@@ -52,6 +52,19 @@ fn text(reply: &Reply) -> &str {
         Content::Playlist { text, .. } => text,
         other => panic!("{other:?} is no playlist"),
     }
+}
+
+/// What a playlist lists, as the origin knows it.
+fn listings(reply: &Reply) -> &[Listing] {
+    match &reply.content {
+        Content::Playlist { listings, .. } => listings,
+        other => panic!("{other:?} is no playlist"),
+    }
+}
+
+/// Both media hosts are known.
+fn hosts() -> Bases {
+    Bases { first: "http://first".into(), second: "http://second".into() }
 }
 
 fn whole(reply: &Reply) -> [Step; 2] {

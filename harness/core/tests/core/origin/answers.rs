@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use segproof_core::exchange::{Ask, Bases, Host, Reply};
+use segproof_core::exchange::{Ask, Host, Reply};
 use segproof_core::hls;
 use segproof_core::media;
 use segproof_core::origin::Origin;
 use segproof_core::scenario::Scenario;
 use segproof_core::trace::Content;
 
-use super::presentation;
+use super::{hosts, presentation};
 
 #[test]
 fn every_scenario_is_answered_as_before() {
@@ -47,7 +47,7 @@ struct Conversation {
 impl Conversation {
     fn new(scenario: &Scenario) -> Conversation {
         let mut origin = Origin::new(scenario, presentation(scenario));
-        origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
+        origin.bases = hosts();
         origin.zero_unix_ms = 1.7e12;
         let mut text = String::new();
         for span in origin.refusals() {

@@ -1,10 +1,10 @@
 //! Faults that touch a transfer.
 
-use segproof_core::exchange::{Ask, Bases, Host, Reply, Step};
+use segproof_core::exchange::{Ask, Host, Reply, Step};
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::trace::{Content, Resource};
 
-use super::{INIT_PATH, listed, origin, segment, text, whole};
+use super::{INIT_PATH, hosts, listed, listings, origin, segment, text, whole};
 
 fn fault(on: &str, what: &str) -> String {
     format!("[[fault]]\non = \"{on}\"\n{what}\n")
@@ -173,11 +173,9 @@ fn an_edit_that_can_not_be_made_is_known_before_anybody_asks() {
 fn a_range_that_is_shifted_is_as_long_as_the_one_asked_for() {
     let body = format!("[playlist]\nbyterange = \"offset\"\n{}", fault("segment 102", "range = \"shifted\""));
     let (mut sound, mut shifted) = (origin("[playlist]\nbyterange = \"offset\"\n"), origin(&body));
-    let Content::Playlist { listings, .. } = sound.handle(0.0, PLAYLIST_PATH).content else {
-        panic!("no playlist")
-    };
+    let reply = sound.handle(0.0, PLAYLIST_PATH);
     shifted.handle(0.0, PLAYLIST_PATH);
-    let (of_102, of_103) = (&listings[2], &listings[3]);
+    let (of_102, of_103) = (&listings(&reply)[2], &listings(&reply)[3]);
     let path = format!("/live/{}", of_102.uri);
     let bytes = |origin: &mut Origin, (from, end): (u64, u64)| {
         let range = format!("bytes={from}-{}", end - 1);
@@ -225,7 +223,7 @@ fn a_preflight_meets_what_the_request_behind_it_would() {
 
 /// Asked of a host, with both hosts known.
 fn status_at(origin: &mut Origin, host: Host, path: &str) -> u16 {
-    origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
+    origin.bases = hosts();
     origin.handle(0.0, Ask { path, host, ..Ask::default() }).status
 }
 
@@ -284,8 +282,7 @@ fn a_signed_uri_answers_until_it_expires() {
 }
 
 fn listed_uri(reply: &Reply, msn: u64) -> String {
-    let Content::Playlist { listings, .. } = &reply.content else { panic!("no playlist") };
-    format!("/live/{}", listings.iter().find(|listing| listing.msn == msn).expect("listed").uri)
+    format!("/live/{}", listings(reply).iter().find(|listing| listing.msn == msn).expect("listed").uri)
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Faults that touch what the playlist says.
 
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
-use segproof_core::trace::Content;
 
-use super::{listed, origin, segment, text};
+use super::{listed, listings, origin, segment, text};
 
 /// The newest segment listed by a reload at each of these times.
 fn newest(origin: &mut Origin, times: &[f64]) -> Vec<u64> {
@@ -178,7 +177,7 @@ fn what_a_text_of_the_authors_own_lists_is_known() {
     let written = "#EXTM3U\\n#EXT-X-TARGETDURATION:2\\n#EXT-X-MAP:URI=\\\"live.mp4\\\"\\n#EXT-X-OF-TOMORROW\\n#EXTINF:2,\\nlive102.m4s\\n#EXT-X-GAP\\n#EXTINF:2,\\nlive103.m4s\\n#EXTINF:2,\\nelsewhere.m4s\\n";
     let reply =
         origin(&format!("[[fault]]\non = \"playlist\"\ntext = \"{written}\"\n")).handle(0.0, PLAYLIST_PATH);
-    let Content::Playlist { listings, .. } = reply.content else { panic!("no playlist") };
-    let known: Vec<_> = listings.iter().map(|l| (l.msn, l.uri.as_str(), l.gap, l.init.as_str())).collect();
+    let known: Vec<_> =
+        listings(&reply).iter().map(|l| (l.msn, l.uri.as_str(), l.gap, l.init.as_str())).collect();
     assert_eq!(known, [(102, "live102.m4s", false, "live.mp4"), (103, "live103.m4s", true, "live.mp4")]);
 }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use segproof_core::action::What;
 use segproof_core::expect::Profile;
+use segproof_core::notation::Counts;
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::rules::{Case, RULES};
 use segproof_core::scenario::Outcome;
-use segproof_core::trace::{AppendedBox, Content, PageEvent, Resource};
+use segproof_core::trace::{AppendedBox, PageEvent, Resource};
 use segproof_core::view::View;
 
-use super::{all, bent, bent_from};
-use crate::session::{Session, listing};
+use super::hls::{mark_gap, segments_mode};
+use super::{all, bent};
+use crate::session::Session;
 
 fn applies(rule: &str, session: &Session) -> bool {
     let view = View::new(&session.trace, &session.expect);
@@ -106,19 +108,7 @@ fn idle() -> Vec<(&'static str, Session, Vec<&'static str>)> {
             bent(|s| s.trace.requests.retain(|r| !matches!(r.resource, Resource::Segment { .. }))),
             and(&[]),
         ),
-        (
-            "a GAP is listed",
-            bent(|s| {
-                for request in &mut s.trace.requests {
-                    if let Content::Playlist { text, .. } = &request.content {
-                        let marked = text
-                            .replace("#EXTINF:2.000000,\nlive107", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive107");
-                        request.content = listing(marked);
-                    }
-                }
-            }),
-            without("hls/gap-not-loaded"),
-        ),
+        ("a GAP is listed", bent(|s| s.edit_playlists(mark_gap)), without("hls/gap-not-loaded")),
         (
             "nobody can play it",
             bent(|s| s.expect.outcome = Outcome::Failed),
@@ -154,7 +144,7 @@ fn idle() -> Vec<(&'static str, Session, Vec<&'static str>)> {
         ("the viewer hides it", bent(|s| s.action(9000.0, What::Hide)), and(&[])),
         (
             "errors are counted",
-            bent(|s| s.expect.errors = Some(segproof_core::notation::Counts { first: 0, last: None })),
+            bent(|s| s.expect.errors = Some(Counts { first: 0, last: None })),
             without("session/errors"),
         ),
         (
@@ -174,7 +164,7 @@ fn idle() -> Vec<(&'static str, Session, Vec<&'static str>)> {
         ("there is an ear, and nobody asks", bent(|s| s.page(1.0, PageEvent::Ear { error: None })), and(&[])),
         (
             "there is an ear, and nothing to see",
-            bent_from(Session::live(), |s| {
+            bent(|s| {
                 s.page(1.0, PageEvent::Ear { error: None });
                 s.expect.av_sync_limit_ms = Some(100.0);
                 s.keep_frames(|_, _| false);
@@ -210,12 +200,5 @@ fn keep_boxes(s: &mut Session, keep: impl Fn(&AppendedBox) -> bool) {
     s.edit_appends(|event| {
         let PageEvent::Append { boxes, .. } = event else { unreachable!() };
         boxes.retain(&keep);
-    });
-}
-
-fn segments_mode(s: &mut Session) {
-    s.edit_appends(|event| {
-        let PageEvent::Append { mode, .. } = event else { unreachable!() };
-        *mode = "segments".into();
     });
 }

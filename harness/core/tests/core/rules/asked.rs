@@ -94,6 +94,12 @@ pub const PAIRS: &[Pairs] = &[
                     s.keep_frames(|_, number| ![127, 130, 131].contains(&number));
                 })
             }),
+            ("one is missing, with two frames to tell of behind it", || {
+                bent(|s| {
+                    beeps(s, |second| (second != 9).then_some(10.0));
+                    s.keep_frames(|_, number| ![130, 131].contains(&number));
+                })
+            }),
             ("one is missing as soon as there is an ear", || {
                 bent(|s| {
                     beeps(s, |second| (second > 10).then_some(10.0));

@@ -411,7 +411,7 @@ fn swap(s: &mut Session, a: u64, b: u64) {
     s.trace.page[a].at_ms = s.trace.page[b].at_ms + 6.0;
 }
 
-fn segments_mode(s: &mut Session) {
+pub fn segments_mode(s: &mut Session) {
     s.edit_appends(|event| {
         let PageEvent::Append { mode, .. } = event else { unreachable!() };
         *mode = "segments".into();
@@ -482,7 +482,7 @@ fn two_reloads(s: &mut Session, apart_ms: f64) {
     s.reload(14_000.0 + apart_ms);
 }
 
-fn mark_gap(text: &str) -> String {
+pub fn mark_gap(text: &str) -> String {
     text.replace("#EXTINF:2.000000,\nlive107.m4s", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive107.m4s")
 }
 

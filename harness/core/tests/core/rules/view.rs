@@ -226,6 +226,12 @@ pub const PAIRS: &[Pairs] = &[
                     s.stand_still(8000.0, 9050.0);
                 })
             }),
+            ("with media to play only when it was over", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 9100.0);
+                    has_media(s, 9150.0, 9900.0, 2.0);
+                })
+            }),
             ("with too little media to play", || {
                 bent(|s| {
                     s.stand_still(8000.0, 9500.0);
