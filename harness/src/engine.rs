@@ -10,6 +10,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+/// Where Debian and its descendants keep what depends on the processor.
+#[cfg(target_arch = "aarch64")]
+macro_rules! multiarch {
+    () => {
+        "aarch64-linux-gnu"
+    };
+}
+#[cfg(not(target_arch = "aarch64"))]
+macro_rules! multiarch {
+    () => {
+        "x86_64-linux-gnu"
+    };
+}
+
 /// One browser engine and its WebDriver.
 #[derive(Debug)]
 pub struct Engine {
@@ -19,16 +33,18 @@ pub struct Engine {
     pub browsers: &'static [&'static str],
     /// Names or paths of the driver's program, best first.
     pub drivers: &'static [&'static str],
-    /// The driver's arguments: it picks a free port of 127.0.0.1 itself, so that no two can collide.
+    /// What else must be here: names or paths, each with the reason.
+    pub parts: &'static [(&'static str, &'static str)],
+    /// The driver's arguments.
     pub driver_args: &'static [&'static str],
+    pub driver_port: DriverPort,
     /// The environment of driver and browser; `{folder}` stands for the session's folder.
     pub environment: &'static [(&'static str, &'static str)],
-    /// What precedes the port's number on the line by which the driver says that it listens.
-    pub driver_announces: &'static str,
-    /// What the driver says when the port it picked has been taken meanwhile.
+    /// What the driver says when its port has been taken meanwhile.
     pub driver_port_taken: &'static str,
-    /// How many sessions one driver process may serve at a time.
-    pub sessions_per_driver: usize,
+    pub version: Version,
+    /// Whether the browser needs an X display even if nobody looks at it.
+    pub needs_display: bool,
     /// W3C capabilities that do not depend on the machine, as JSON.
     pub capabilities: &'static str,
     /// The capability that holds the browser's options.
@@ -37,8 +53,8 @@ pub struct Engine {
     pub headless_args: &'static [&'static str],
     /// Arguments needed only when the user is root.
     pub root_args: &'static [&'static str],
-    /// The argument that names the profile folder, which is appended to it.
-    pub profile_arg: &'static str,
+    /// The argument that names the profile folder, which is appended to it; `None`: it makes one in `TMPDIR` by itself.
+    pub profile_arg: Option<&'static str>,
     /// How long New Session may take on a loaded machine.
     pub session_timeout: Duration,
     /// What makes a used session forget, once its pages are closed: commands below the session's URL, and their
@@ -46,7 +62,28 @@ pub struct Engine {
     pub forget: Option<&'static [(&'static str, &'static str)]>,
 }
 
-/// All engines, the default first.
+/// Who says of which version a browser and its driver are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// Both say it, and must be of one: with another, New Session fails late and obscurely.
+    OfBoth,
+    /// Both say it, each its own.
+    OfEach,
+    /// This package of Debian's: the programs don't say.
+    OfPackage(&'static str),
+}
+
+/// How a driver comes to the port of 127.0.0.1 that it listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverPort {
+    /// It picks a free one itself, so that no two can collide; this precedes the number on the line that says so.
+    Announced(&'static str),
+    /// A free one is appended to this argument, and the driver is asked for its status until it answers.
+    Given(&'static str),
+}
+
+/// All engines, the default first. One driver serves one session: geckodriver refuses a second one, and WebKit's drivers
+/// hang on two that are asked for at the same time.
 ///
 /// Chromium: without the background flags it talks to its vendor at every start. The features switched off draw
 /// suggestions below an address bar that nobody sees, in two renderers more, a seventh of a trial's processor time;
@@ -54,7 +91,9 @@ pub struct Engine {
 /// below the user's home, unless the environment names another place: then its command line names the session's
 /// folder too, by which it is found. (`--disable-breakpad` and `--disable-crash-reporter` don't keep it away, and
 /// with `--disable-crashpad-for-testing` the renderers of Debian's build hang.)
-pub const ENGINES: &[Engine] = &[Engine {
+pub const ENGINES: &[Engine] = &[CHROMIUM, FIREFOX, WEBKITGTK, WPE];
+
+const CHROMIUM: Engine = Engine {
     name: "chromium",
     browsers: &[
         "chromium",
@@ -65,11 +104,13 @@ pub const ENGINES: &[Engine] = &[Engine {
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     ],
     drivers: &["chromedriver", "/usr/lib/chromium-browser/chromedriver"],
+    parts: &[],
     driver_args: &["--port=0"],
+    driver_port: DriverPort::Announced("started successfully on port "),
     environment: &[("TMPDIR", "{folder}"), ("BREAKPAD_DUMP_LOCATION", "{folder}/crashes")],
-    driver_announces: "started successfully on port ",
     driver_port_taken: "Address already in use",
-    sessions_per_driver: 1,
+    version: Version::OfBoth,
+    needs_display: false,
     capabilities: r#"{
         "browserName": "chrome",
         "acceptInsecureCerts": true,
@@ -92,7 +133,7 @@ pub const ENGINES: &[Engine] = &[Engine {
     options_key: "goog:chromeOptions",
     headless_args: &["--headless=new"],
     root_args: &["--no-sandbox"],
-    profile_arg: "--user-data-dir=",
+    profile_arg: Some("--user-data-dir="),
     session_timeout: Duration::from_secs(30),
     forget: Some(&[
         ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCache", "params": {}}"#),
@@ -103,7 +144,123 @@ pub const ENGINES: &[Engine] = &[Engine {
         ("goog/cdp/execute", r#"{"cmd": "Page.resetNavigationHistory", "params": {}}"#),
         ("execute/sync", r#"{"script": "window.name = ''", "args": []}"#),
     ]),
-}];
+};
+
+/// Firefox. H.264 and AAC come from the system's libavcodec. The preferences about processes spare a third of its memory
+/// (`media.rdd-process.enabled` must stay: without it no media can be decoded); the others keep it from calling home.
+/// It forgets by its own data clearing, which only a driver with system access may ask for.
+const FIREFOX: Engine = Engine {
+    name: "firefox",
+    browsers: &["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
+    drivers: &["geckodriver"],
+    parts: &[],
+    driver_args: &["--host=127.0.0.1", "--port=0", "--websocket-port=0", "--allow-system-access"],
+    driver_port: DriverPort::Announced("Listening on 127.0.0.1:"),
+    environment: &[("TMPDIR", "{folder}"), ("HOME", "{folder}")],
+    driver_port_taken: "Address already in use",
+    version: Version::OfEach,
+    needs_display: false,
+    capabilities: r#"{
+        "browserName": "firefox",
+        "acceptInsecureCerts": true,
+        "moz:firefoxOptions": {
+            "args": [],
+            "prefs": {
+                "media.autoplay.default": 0,
+                "media.autoplay.blocking_policy": 0,
+                "media.autoplay.block-webaudio": false,
+                "dom.ipc.processCount": 1,
+                "dom.ipc.processPrelaunch.enabled": false,
+                "fission.autostart": false,
+                "extensions.webextensions.remote": false,
+                "network.process.enabled": false,
+                "browser.tabs.remote.separatePrivilegedContentProcess": false,
+                "network.captive-portal-service.enabled": false,
+                "network.connectivity-service.enabled": false,
+                "browser.region.network.url": "",
+                "services.settings.server": "data:,",
+                "media.gmp-manager.updateEnabled": false,
+                "app.update.auto": false
+            }
+        }
+    }"#,
+    options_key: "moz:firefoxOptions",
+    headless_args: &["-headless"],
+    root_args: &[],
+    profile_arg: None,
+    session_timeout: Duration::from_secs(60),
+    forget: Some(&[
+        ("moz/context", r#"{"context": "chrome"}"#),
+        (
+            "execute/async",
+            r#"{"script": "const done = arguments[0]; gBrowser.selectedBrowser.browsingContext.sessionHistory.purgeHistory(gBrowser.selectedBrowser.browsingContext.sessionHistory.count); Services.clearData.deleteData(Ci.nsIClearDataService.CLEAR_ALL, () => done(null));", "args": []}"#,
+        ),
+        ("moz/context", r#"{"context": "content"}"#),
+        ("execute/sync", r#"{"script": "window.name = ''", "args": []}"#),
+    ]),
+};
+
+/// WebKit's GTK port in its test browser, which comes with the library. Without a display its driver never answers.
+const WEBKITGTK: Engine = Engine {
+    name: "webkitgtk",
+    browsers: &[concat!("/usr/lib/", multiarch!(), "/webkit2gtk-4.1/MiniBrowser")],
+    drivers: &["WebKitWebDriver"],
+    parts: &[
+        ("Xvfb", "the browser needs an X display"),
+        (LIBAV_PLUGIN, "it decodes H.264 and AAC"),
+        (PARSERS_PLUGIN, "without its h264parse nothing is played"),
+    ],
+    driver_args: &[],
+    driver_port: DriverPort::Given("--port="),
+    environment: &[("TMPDIR", "{folder}"), ("HOME", "{folder}")],
+    driver_port_taken: "Address already in use",
+    version: Version::OfPackage("libwebkit2gtk-4.1-0"),
+    needs_display: true,
+    capabilities: r#"{
+        "browserName": "MiniBrowser",
+        "acceptInsecureCerts": true,
+        "webkitgtk:browserOptions": {"args": ["--automation", "--autoplay-policy=allow"]}
+    }"#,
+    options_key: "webkitgtk:browserOptions",
+    headless_args: &[],
+    root_args: &[],
+    profile_arg: None,
+    session_timeout: Duration::from_secs(20),
+    forget: None,
+};
+
+/// WebKit's port for devices, which needs no display; without GStreamer's GL plugin its canvas stays black.
+const WPE: Engine = Engine {
+    name: "wpe",
+    browsers: &[concat!("/usr/lib/", multiarch!(), "/wpe-webkit-1.1/MiniBrowser")],
+    drivers: &["WPEWebDriver"],
+    parts: &[
+        (LIBAV_PLUGIN, "it decodes H.264 and AAC"),
+        (PARSERS_PLUGIN, "without its h264parse nothing is played"),
+        (GL_PLUGIN, "without it no picture can be read"),
+    ],
+    driver_args: &[],
+    driver_port: DriverPort::Given("--port="),
+    environment: &[("TMPDIR", "{folder}"), ("HOME", "{folder}")],
+    driver_port_taken: "Address already in use",
+    version: Version::OfPackage("libwpewebkit-1.1-0"),
+    needs_display: false,
+    capabilities: r#"{
+        "browserName": "MiniBrowser",
+        "acceptInsecureCerts": true,
+        "wpe:browserOptions": {"args": ["--automation", "--headless"]}
+    }"#,
+    options_key: "wpe:browserOptions",
+    headless_args: &[],
+    root_args: &[],
+    profile_arg: None,
+    session_timeout: Duration::from_secs(20),
+    forget: None,
+};
+
+const LIBAV_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgstlibav.so");
+const PARSERS_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgstvideoparsersbad.so");
+const GL_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgstopengl.so");
 
 /// The capability by which a trial tells the front who asks; the front removes it.
 pub const CLIENT_CAPABILITY: &str = "segproof:client";
@@ -167,8 +324,8 @@ impl Engine {
         if machine.user == User::Root {
             args.extend(self.root_args.iter().map(|arg| arg.to_string()));
         }
-        if let Some(profile) = machine.profile {
-            args.push(format!("{}{}", self.profile_arg, profile.display()));
+        if let (Some(argument), Some(profile)) = (self.profile_arg, machine.profile) {
+            args.push(format!("{argument}{}", profile.display()));
         }
         let options = always.entry(self.options_key).or_insert_with(|| json!({}));
         if !options["args"].is_array() {
@@ -190,7 +347,8 @@ impl Engine {
 
     /// The port that a line of the driver's output announces.
     pub fn announced_port(&self, line: &str) -> Option<u16> {
-        let (_, rest) = line.split_once(self.driver_announces)?;
+        let DriverPort::Announced(before) = self.driver_port else { return None };
+        let (_, rest) = line.split_once(before)?;
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
     }
@@ -203,6 +361,11 @@ impl Engine {
     /// Where the driver is: the environment's word (`SEGPROOF_CHROMIUM_DRIVER`), else as for the browser.
     pub fn find_driver(&self) -> Option<PathBuf> {
         find_program(&format!("SEGPROOF_{}_DRIVER", self.name.to_uppercase()), self.drivers)
+    }
+
+    /// The first of the other parts that is not here, with what it is for.
+    pub fn missing_part(&self) -> Option<(&'static str, &'static str)> {
+        self.parts.iter().find(|(part, _)| find_in_path(part).is_none()).copied()
     }
 
     fn base_capabilities(&self) -> Map<String, Value> {
@@ -251,7 +414,9 @@ mod tests {
             assert!(request[row.options_key]["args"].is_array(), "{}: args", row.name);
             let client: Client = serde_json::from_value(request[CLIENT_CAPABILITY].clone()).expect("client");
             assert_eq!(client.engine, row.name);
-            assert_eq!(row.announced_port(&format!("{}4711.", row.driver_announces)), Some(4711));
+            if let DriverPort::Announced(before) = row.driver_port {
+                assert_eq!(row.announced_port(&format!("{before}4711.")), Some(4711));
+            }
             assert_eq!(row.announced_port("Starting on port 0"), None, "{}", row.name);
             assert_eq!(engine(row.name).map(|found| found.name), Some(row.name));
             for (_, body) in row.forget.unwrap_or_default() {

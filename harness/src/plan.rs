@@ -55,6 +55,8 @@ pub struct TrialPlan {
     pub scenario_file: PathBuf,
     /// Stream seconds per wall second.
     pub speed: f64,
+    /// How far the newest segment's life has gone at the beginning, in place of what the scenario says: 0 up to 1.
+    pub phase: Option<f64>,
     /// The name, in the scenario's folder, of a snapshot of what must come again.
     pub snapshot: Option<String>,
     /// The command that repeats this trial.

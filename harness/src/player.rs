@@ -37,6 +37,8 @@ pub struct PlayerSettings {
     pub app: Vec<AppSetting>,
     /// Served name -> where it comes from; `{target}` is Cargo's target folder, other paths start at the player's folder.
     pub files: std::collections::BTreeMap<String, String>,
+    /// Served name -> a patch in the player's folder that is applied to what is served by that name.
+    pub patches: std::collections::BTreeMap<String, String>,
     /// For a mutant: the promise it breaks.
     pub mutant: Option<Mutant>,
 }
@@ -60,6 +62,7 @@ impl Default for PlayerSettings {
             can: Vec::new(),
             app: Vec::new(),
             files: Default::default(),
+            patches: Default::default(),
             mutant: None,
         }
     }
@@ -121,6 +124,31 @@ impl Player {
         };
         let own = self.settings.files.iter().map(|(name, source)| (name.clone(), place(source)));
         own.chain(self.base.iter().flat_map(|base| base.extra_files(target))).collect()
+    }
+
+    /// What its patches make of the files that they are for. One that does not apply is an error: unpatched, the player
+    /// would be another one.
+    pub fn patched(&self, target: &Path) -> anyhow::Result<Vec<(String, String)>> {
+        let files = self.extra_files(target);
+        let apply = |(name, patch): (&String, &String)| {
+            let served = files.iter().find(|(served, _)| served == name).map(|(_, file)| file);
+            let file =
+                served.with_context(|| format!("player.toml serves no {name} that could be patched"))?;
+            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            let place = self.folder.join(patch);
+            let patch = std::fs::read_to_string(&place).with_context(|| place.display().to_string())?;
+            let patch = diffy::Patch::from_str(&patch).with_context(|| place.display().to_string())?;
+            let patched = diffy::apply(&text, &patch)
+                .with_context(|| format!("{} does not apply to {}", place.display(), file.display()))?;
+            Ok((name.clone(), patched))
+        };
+        self.settings.patches.iter().map(apply).collect()
+    }
+
+    /// Whether something that it serves was installed by npm.
+    pub fn is_from_npm(&self) -> bool {
+        let files = self.extra_files(Path::new(""));
+        files.iter().any(|(_, file)| file.components().any(|part| part.as_os_str() == "node_modules"))
     }
 
     /// The settings that the scenario makes and the player's page does not map.

@@ -39,7 +39,7 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     let began = Instant::now();
     let folder = trial.dir(&plan.out);
     std::fs::create_dir_all(&folder)?;
-    let scenario = read_scenario(&trial.scenario_file)?;
+    let scenario = scenario_of(trial)?;
     let player = Player::read(&trial.player_dir)?;
     let mut report = match skip_reason(plan, &scenario, &player) {
         Some(why) => {
@@ -77,6 +77,13 @@ fn skip_reason(plan: &RunPlan, scenario: &Scenario, player: &Player) -> Option<S
     }
     let is_foreign = action::sleeps(scenario) && plan.signals.is_none();
     is_foreign.then(|| "browsers that are not ours can't be put to sleep".to_string())
+}
+
+/// A trial's scenario, with what the trial changes of it.
+fn scenario_of(trial: &TrialPlan) -> anyhow::Result<Scenario> {
+    let mut scenario = read_scenario(&trial.scenario_file)?;
+    scenario.stream.phase = trial.phase.unwrap_or(scenario.stream.phase);
+    Ok(scenario)
 }
 
 /// Reads a scenario; the error shows file, line and caret.
@@ -173,7 +180,12 @@ fn conclude(
     stage: &Stage,
     trace: &Trace,
 ) -> anyhow::Result<TrialReport> {
-    let terms = Terms { scenario: &trial.scenario, known: &player.known, strict: plan.strict };
+    let terms = Terms {
+        scenario: &trial.scenario,
+        browser: &trial.browser,
+        known: &player.known,
+        strict: plan.strict,
+    };
     let Judgement { verdict, mut violations, reason, late_ms } = judge::judge(trace, expect, terms);
     explain::explain(&mut violations, trace, scenario, &stage.fired());
     write_evidence(&trial.dir(&plan.out), trace, stage)?;

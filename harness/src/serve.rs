@@ -275,7 +275,12 @@ impl Stage {
 /// Where the page's files come from.
 impl PageFiles {
     pub fn new(folders: Vec<PathBuf>, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles { folders, extra, speed, conditions: None, is_heard: false }
+        PageFiles { folders, extra, texts: Vec::new(), speed, conditions: None, is_heard: false }
+    }
+
+    /// Serves these texts by these names, before any file.
+    pub fn with(self, texts: Vec<(String, String)>) -> PageFiles {
+        PageFiles { texts, ..self }
     }
 
     /// Puts the page under these conditions.

@@ -50,6 +50,9 @@ pub struct Options {
     /// Stream seconds per second; a scenario may allow less
     #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = positive)]
     pub speed: f64,
+    /// Begin when so much of the newest segment's life has gone (0 up to 1), in place of what each scenario says
+    #[arg(long, value_name = "X", value_parser = phase)]
+    pub phase: Option<f64>,
     /// Trials at the same time [default: by the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -106,6 +109,7 @@ impl Default for Options {
             players: vec![OWN_PLAYER.to_owned()],
             browsers: vec![engine::ENGINES[0].name.to_owned()],
             speed: 4.0,
+            phase: None,
             jobs: None,
             repeat: 1,
             resume: false,
@@ -166,7 +170,9 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     let engines = engines(&options.browsers)?;
     let selection = select(&options)?;
     selection.complain()?;
-    doctor::provide(&needs(&options, &engines), Consent::from_yes(options.yes))?;
+    let mut needs = needs(&options, &engines);
+    needs.extend(select::needs(&select::players(&options.players)?));
+    doctor::provide(&needs, Consent::from_yes(options.yes))?;
     let out = options.out();
     // Before the folder is taken: trials of a run that was killed hold its lock.
     match front::sweep(&state_folder()).context("the leftovers of an earlier run")? {
@@ -226,7 +232,10 @@ async fn run_selected(
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
         let kept = kept.as_ref().map(|kept| (kept, round));
-        let round = Round { plan, selection: &selection, jobs, keeper, progress: &progress, root: out, kept };
+        let is_hindered = options.hindrance != Hindrance::None;
+        let selection = &selection;
+        let round =
+            Round { plan, selection, jobs, keeper, progress: &progress, root: out, kept, is_hindered };
         trials.extend(round.run().await?);
     }
     progress.finish();
@@ -280,6 +289,8 @@ struct Round<'a> {
     root: &'a Path,
     /// What has been finished before, and which round this is; `None` where all is to be run.
     kept: Option<(&'a Kept, u16)>,
+    /// Whether something is done to make it hard.
+    is_hindered: bool,
 }
 
 impl Round<'_> {
@@ -358,6 +369,10 @@ impl Round<'_> {
             .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
             .collect();
         if again.is_empty() || self.keeper.stop.asked() {
+            return Ok(());
+        }
+        if self.is_hindered {
+            // It would be again; what is asked is only whether anybody is accused.
             return Ok(());
         }
         self.progress.rerun(again.len());
@@ -483,6 +498,11 @@ pub fn positive(text: &str) -> Result<f64, String> {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err(format!("`{text}` is not a number above 0")),
     }
+}
+
+fn phase(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..1.0).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no number from 0 up to, but not including, 1"))
 }
 
 #[cfg(test)]

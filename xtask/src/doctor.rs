@@ -3,6 +3,7 @@
 //! One row per part. The commands are those of the system's own package manager, cargo and rustup; on a
 //! system whose way is not known for certain, the way is named and nothing is run.
 
+mod npm;
 mod system;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
-use segproof_harness::engine;
+use segproof_harness::engine::{self, Version};
 
 use crate::paths;
 use system::System;
@@ -32,6 +33,9 @@ pub enum Need {
     Nextest,
     CargoMutants,
     WasmTarget,
+    Npm,
+    /// The players under test that come from npm.
+    NpmPlayers,
 }
 
 /// Everything a usual run needs.
@@ -66,6 +70,17 @@ pub enum Remedy {
     Run(Vec<&'static str>),
     /// Something only the user can do.
     Tell(&'static str),
+    /// One after the other.
+    All(Vec<Remedy>),
+}
+
+impl Remedy {
+    fn parts(&self) -> &[Remedy] {
+        match self {
+            Remedy::All(parts) => parts,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -118,6 +133,7 @@ fn settle(missing: &[Need], consent: Consent) -> anyhow::Result<()> {
     let commands = system.commands(&remedies);
     let told: Vec<&str> = remedies
         .iter()
+        .flat_map(Remedy::parts)
         .filter_map(|remedy| match remedy {
             Remedy::Tell(text) => Some(*text),
             _ => None,
@@ -162,6 +178,8 @@ fn title(need: Need) -> String {
         Need::Nextest => "cargo-nextest".to_owned(),
         Need::CargoMutants => "cargo-mutants".to_owned(),
         Need::WasmTarget => format!("the Rust target {WASM}"),
+        Need::Npm => "npm".to_owned(),
+        Need::NpmPlayers => "the players from npm".to_owned(),
     }
 }
 
@@ -176,6 +194,11 @@ fn find(need: Need) -> Finding {
         Need::Nextest => find_cargo_command("nextest"),
         Need::CargoMutants => find_cargo_command("mutants"),
         Need::WasmTarget => find_wasm_target(),
+        Need::Npm => match engine::find_in_path("npm") {
+            Some(npm) => version_or_missing(&npm, "--version"),
+            None => Finding::Missing("not in PATH".to_owned()),
+        },
+        Need::NpmPlayers => npm::find_players(),
     }
 }
 
@@ -196,14 +219,22 @@ fn find_engine(name: &str) -> Finding {
         (None, Some(_)) => return Finding::Missing("the browser is not in PATH".to_owned()),
         (Some(_), None) => return Finding::Missing("the browser's driver is not in PATH".to_owned()),
     };
+    if let Some((part, purpose)) = engine.missing_part() {
+        return Finding::Missing(format!("{part} is not here: {purpose}"));
+    }
+    if let Version::OfPackage(package) = engine.version {
+        let arguments = ["-W", "-f", "${Version}", package];
+        let version = first_line(Path::new("dpkg-query"), &arguments);
+        let version = version.unwrap_or_else(|| "of an unknown version".to_owned());
+        return Finding::Here(format!("{} {version}", engine.name));
+    }
     let Some(browser_version) = first_line(&browser, &["--version"]) else {
         return Finding::Missing(format!("{} --version does not answer", browser.display()));
     };
     let Some(driver_version) = first_line(&driver, &["--version"]) else {
         return Finding::Missing(format!("{} --version does not answer", driver.display()));
     };
-    // A driver serves the browser of its own major version; with another, New Session fails late and obscurely.
-    if major(&browser_version) != major(&driver_version) {
+    if engine.version == Version::OfBoth && major(&browser_version) != major(&driver_version) {
         return Finding::Missing(format!("versions differ: {browser_version}; {driver_version}"));
     }
     Finding::Here(format!("{browser_version}; {}", driver_version.split(" (").next().unwrap_or_default()))

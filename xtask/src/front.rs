@@ -6,6 +6,7 @@
 //! URL and nothing about drivers. On the same listener, apart from WebDriver, trials post their finished report for the
 //! progress display, and ask for their browser's processes to be stopped and continued.
 
+mod display;
 mod driver;
 mod ledger;
 mod session;
@@ -31,6 +32,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use display::Display;
 use ledger::Ledger;
 pub use ledger::sweep;
 use session::{Browser, Session, WireError};
@@ -85,6 +87,8 @@ struct Shared {
     /// Browsers that wait to be lent again: with those that are lent, never more than there are slots.
     idle: Mutex<Vec<Arc<Browser>>>,
     opened: AtomicUsize,
+    /// Started for the first browser that needs one.
+    display: tokio::sync::Mutex<Option<Display>>,
     /// Becomes true when no session may be opened any more.
     closing: watch::Sender<bool>,
     /// Held for reading while a session is being opened or taken back.
@@ -121,6 +125,7 @@ impl Front {
             sessions: Mutex::default(),
             idle: Mutex::default(),
             opened: AtomicUsize::new(0),
+            display: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
             under_way: RwLock::default(),
             verdicts,
@@ -172,6 +177,9 @@ impl Front {
             closing.spawn(async move { browser.end(&shared, Manner::Polite).await });
         }
         while closing.join_next().await.is_some() {}
+        if let Some(display) = self.shared.display.lock().await.take() {
+            display.end().await;
+        }
     }
 }
 
@@ -316,6 +324,20 @@ impl Shared {
             return browser.end(self, Manner::AtOnce).await;
         }
         self.lock_idle().push(Arc::clone(browser));
+    }
+
+    /// The name of the display for browsers that need one: the user's, if windows are to be seen, else one of our own.
+    async fn display(&self) -> Result<String, String> {
+        let of_user = std::env::var("DISPLAY").ok().filter(|name| !name.is_empty());
+        if let (Window::Headed, Some(name)) = (self.settings.window, of_user) {
+            return Ok(name);
+        }
+        let mut display = self.display.lock().await;
+        if !display.as_mut().is_some_and(Display::lives) {
+            let note = |group| self.lock_ledger().add(group, self.temporary.path());
+            *display = Some(Display::start(&self.settings.logs.join("display.log"), note).await?);
+        }
+        Ok(display.as_ref().map(|display| display.name.clone()).unwrap_or_default())
     }
 
     /// The folder of a new browser.

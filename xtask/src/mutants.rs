@@ -4,6 +4,7 @@
 //! promises, each in a style of its own; no rule may accuse them, not even of a SHOULD.
 
 mod matrix;
+mod npm;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_harness::engine::ENGINES;
 use segproof_harness::player::{Mutant, Player};
 
 use crate::check::{self, Check};
@@ -23,6 +25,13 @@ pub struct Options {
     /// Run the innocents in every scenario, not only in those that a mutant is caught in
     #[arg(long)]
     pub all: bool,
+    /// In place of all that: patched players from npm, which must be caught, and the unpatched ones, which may not be
+    /// accused of a MUST in any legal scenario without a fault, begun at ten phases (an hour)
+    #[arg(long, conflicts_with = "all")]
+    pub npm: bool,
+    /// With --npm, the browser engine
+    #[arg(long, value_name = "NAME", requires = "npm")]
+    pub browser: Option<String>,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
@@ -30,6 +39,10 @@ pub struct Options {
 
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
+    if options.npm {
+        let browser = options.browser.as_deref().unwrap_or(ENGINES[0].name);
+        return Ok(check::conclude(&npm::run(browser, options.yes)?));
+    }
     let checks = run(options)?;
     let code = check::conclude(&checks);
     println!("{}, {}", paths::short(&json_file()), paths::short(&out().join(matrix::PAGE)));
@@ -38,7 +51,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Runs every mutant in the scenarios it names, and the innocents in all of these.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
-    let mutants = mutants()?;
+    let mutants = mutants_in(MUTANTS)?;
     let innocents = innocents()?;
     let own = |(name, mutant): &(String, Mutant)| {
         mutant.scenarios.iter().map(|scenario| format!("{name}@chromium/{scenario}")).collect::<Vec<_>>()
@@ -69,6 +82,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
 }
 
 const MUTANTS: &str = "mutants";
+const MUTANTS_OF_OTHERS: &str = "patched";
 const INNOCENTS: &str = "innocents";
 
 fn out() -> PathBuf {
@@ -79,11 +93,11 @@ fn json_file() -> PathBuf {
     paths::target().join("mutants.json")
 }
 
-fn mutants() -> anyhow::Result<Vec<(String, Mutant)>> {
-    let folders = players_in(MUTANTS)?.into_iter();
+fn mutants_in(place: &str) -> anyhow::Result<Vec<(String, Mutant)>> {
+    let folders = players_in(place)?.into_iter();
     let read = folders.map(|(name, folder)| {
         let mutant = Player::read(&folder)?.settings.mutant;
-        let mutant = mutant.with_context(|| format!("mutants/{name} names no rule that must catch it"))?;
+        let mutant = mutant.with_context(|| format!("{place}/{name} names no rule that must catch it"))?;
         Ok((name, mutant))
     });
     read.collect()
@@ -147,6 +161,7 @@ fn others() -> anyhow::Result<Vec<Player>> {
 
 #[cfg(test)]
 mod tests {
+    use segproof_core::judge::Known;
     use segproof_core::rules::RULES;
     use segproof_harness::run::read_scenario;
 
@@ -155,7 +170,7 @@ mod tests {
     #[test]
     fn every_rule_must_catch_a_mutant() {
         let named: BTreeSet<String> =
-            mutants().expect("mutants").into_iter().map(|(_, mutant)| mutant.rule).collect();
+            mutants_in(MUTANTS).expect("mutants").into_iter().map(|(_, mutant)| mutant.rule).collect();
         let rules: BTreeSet<String> = RULES.iter().map(|rule| rule.id.to_owned()).collect();
         assert_eq!(named, rules);
     }
@@ -164,7 +179,8 @@ mod tests {
     fn every_scenario_is_failed_by_a_player_at_hand_or_says_what_it_guards_against() {
         let others = others().expect("players");
         let fails = |player: &Player, scenario: &String| {
-            let known = player.known.iter().any(|known| known.passes.is_none() && known.is_of(scenario));
+            let is_sure = |known: &Known| known.passes.is_none() && known.is_of(scenario, ENGINES[0].name);
+            let known = player.known.iter().any(is_sure);
             let mutant = player.settings.mutant.as_ref();
             known || mutant.is_some_and(|mutant| mutant.scenarios.contains(scenario))
         };

@@ -57,7 +57,8 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     }
     let out = options.out.clone().unwrap_or_else(|| paths::target().join("serve"));
     let out = std::path::absolute(&out).unwrap_or(out);
-    doctor::provide(&[Need::WasmTarget, Need::Ffmpeg], Consent::from_yes(options.yes))?;
+    let needs = [&[Need::WasmTarget, Need::Ffmpeg], select::needs(&players)].concat();
+    doctor::provide(&needs, Consent::from_yes(options.yes))?;
     // Held until the report is written: the lock ends with the file.
     let _lock = take_folder(&out)?;
     player::build(&paths::root(), &paths::target())?;
@@ -67,6 +68,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         player: chosen.name.clone(),
         player_dir: chosen.dir.clone(),
         browser: BROWSER.to_owned(),
+        phase: None,
         snapshot: None,
         repro: repro(&options, &name, &chosen.given),
         scenario: name,

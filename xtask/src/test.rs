@@ -33,7 +33,8 @@ struct Tally {
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     doctor::provide(doctor::USUAL, Consent::from_yes(options.yes))?;
     let mut tally = unit_tests()?.and(doc_tests()?);
-    let mut checks = mutants::run(&mutants::Options { all: options.all, yes: options.yes })?;
+    let mut checks =
+        mutants::run(&mutants::Options { all: options.all, yes: options.yes, ..Default::default() })?;
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);

@@ -32,9 +32,13 @@ pub struct KnownFile {
 pub struct Known {
     /// Globs on the scenario's name.
     pub scenario: OneOrMore,
+    /// The engines it was seen in; without, all of them.
+    pub browser: Option<OneOrMore>,
     /// Each of them is broken in each of these scenarios.
     pub rule: OneOrMore,
     pub because: String,
+    /// What it was seen with, as in `hls.js 1.7.4`; for the reader.
+    pub version: Option<String>,
     /// How often it was seen to pass nevertheless, as in `2/5`: then a pass is not unexpected.
     pub passes: Option<String>,
 }
@@ -58,9 +62,12 @@ impl OneOrMore {
 }
 
 impl Known {
-    /// Whether it is about the scenario of that name.
-    pub fn is_of(&self, scenario: &str) -> bool {
-        self.scenario.iter().any(|glob| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(scenario)))
+    /// Whether it is about the scenario of that name in that engine.
+    pub fn is_of(&self, scenario: &str, browser: &str) -> bool {
+        let is_there =
+            self.browser.as_ref().is_none_or(|browsers| browsers.iter().any(|name| name == browser));
+        let is_of = |glob: &str| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(scenario));
+        is_there && self.scenario.iter().any(is_of)
     }
 
     fn is_about(&self, rule: &str) -> bool {
@@ -72,6 +79,8 @@ impl Known {
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     pub scenario: &'a str,
+    /// The engine's name.
+    pub browser: &'a str,
     pub known: &'a [Known],
     /// SHOULD violations fail the trial.
     pub strict: bool,
@@ -174,7 +183,7 @@ fn weigh(violations: &[ViolationReport], terms: Terms) -> Verdict {
 }
 
 fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
-    terms.known.iter().filter(move |known| known.is_of(terms.scenario))
+    terms.known.iter().filter(move |known| known.is_of(terms.scenario, terms.browser))
 }
 
 /// Rules that known.toml expects to be broken, and that were not.

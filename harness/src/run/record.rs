@@ -125,7 +125,7 @@ impl Record {
         beats.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
         Trace {
             speed,
-            clock_error_ms: round_trip_ms / 2.0 * speed,
+            clock_error_ms: (round_trip_ms / 2.0 + PAGE_CLOCK_STEP_MS) * speed,
             ended_at_ms: stream(ended_wall_ms),
             requests,
             page: self.page,
@@ -134,3 +134,7 @@ impl Record {
         }
     }
 }
+
+/// The coarsest step of a page's clock: Firefox's and WebKit's tell whole milliseconds, against pages that measure what
+/// they should not.
+const PAGE_CLOCK_STEP_MS: f64 = 1.0;

@@ -36,6 +36,7 @@ impl Scene {
             Stream::open(plan, scenario, player.settings.profile).await?;
         let td_ms = expect.target_duration_ms;
         let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
+            .with(player.patched(&plan.target)?)
             .under(action::conditions(scenario, td_ms))
             .heard(action::hears(scenario));
         let protocol = scenario.stream.protocol;

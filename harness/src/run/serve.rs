@@ -10,7 +10,7 @@ use segproof_core::report::TrialReport;
 use super::conduct::{Conductor, Signals};
 use super::record::Record;
 use super::scene::Scene;
-use super::{Limits, conclude, read_scenario, skip_reason, watch, write_verdict};
+use super::{Limits, conclude, scenario_of, skip_reason, watch, write_verdict};
 use crate::plan::{RunPlan, TrialPlan};
 use crate::player::Player;
 use crate::serve::Listen;
@@ -44,7 +44,7 @@ pub async fn serve_trial(
 ) -> anyhow::Result<TrialReport> {
     let folder = trial.dir(&plan.out);
     std::fs::create_dir_all(&folder)?;
-    let scenario = read_scenario(&trial.scenario_file)?;
+    let scenario = scenario_of(trial)?;
     let player = Player::read(&trial.player_dir)?;
     if let Some(why) = skip_reason(plan, &scenario, &player) {
         bail!("{} can't be served to {}: {why}", trial.scenario, trial.player);

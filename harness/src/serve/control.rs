@@ -26,6 +26,8 @@ pub struct PageFiles {
     pub(super) folders: Vec<PathBuf>,
     /// Names that are served from elsewhere, as player.toml's `[files]` says.
     pub(super) extra: Vec<(String, PathBuf)>,
+    /// Names that are served from memory.
+    pub(super) texts: Vec<(String, String)>,
     pub(super) speed: f64,
     /// `None` leaves the page alone with the probe.
     pub(super) conditions: Option<Conditions>,
@@ -95,9 +97,8 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<String>) -> Response {
-    let Some(file) = shared.files.locate(&path) else { return StatusCode::NOT_FOUND.into_response() };
-    let Ok(bytes) = tokio::fs::read(&file).await else { return StatusCode::NOT_FOUND.into_response() };
-    let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("");
+    let Some(bytes) = shared.files.read(&path).await else { return StatusCode::NOT_FOUND.into_response() };
+    let extension = Path::new(&path).extension().and_then(|e| e.to_str()).unwrap_or("");
     let body = match (extension, String::from_utf8(bytes)) {
         ("html", Ok(html)) => with_probe(&html, &shared.files).into_bytes(),
         (_, Ok(text)) => text.into_bytes(),
@@ -115,6 +116,14 @@ async fn player_file(State(shared): State<Arc<Shared>>, UrlPath(path): UrlPath<S
 }
 
 impl PageFiles {
+    /// What is served for a request path; `None` if there is nothing.
+    async fn read(&self, path: &str) -> Option<Vec<u8>> {
+        if let Some((_, text)) = self.texts.iter().find(|(name, _)| name == path) {
+            return Some(text.clone().into_bytes());
+        }
+        tokio::fs::read(self.locate(path)?).await.ok()
+    }
+
     /// The file for a request path; `None` if there is none, or it would leave the player's folders.
     fn locate(&self, path: &str) -> Option<PathBuf> {
         if let Some((_, file)) = self.extra.iter().find(|(name, _)| name == path) {

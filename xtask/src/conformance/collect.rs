@@ -117,6 +117,7 @@ mod tests {
             scenario: "a/b".into(),
             scenario_file: "s".into(),
             speed: 4.0,
+            phase: None,
             snapshot: None,
             repro: String::new(),
         }

@@ -68,7 +68,7 @@ impl Kept {
     fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<PathBuf> {
         let mut digest = Digest::default();
         let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
-        let terms = format!("speed {}, strict: {}", trial.speed, self.is_strict);
+        let terms = format!("speed {}, phase {:?}, strict: {}", trial.speed, trial.phase, self.is_strict);
         for part in [&trial.name(), self.harness.as_str(), browser, &terms] {
             digest.add(part.as_bytes());
         }
@@ -118,6 +118,7 @@ mod tests {
             scenario: "a/b".into(),
             scenario_file: place("scenario/scenario.toml"),
             speed: 4.0,
+            phase: None,
             snapshot: None,
             repro: String::new(),
         };
@@ -137,6 +138,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(again.join(LANES_FILE)).expect("lanes"), "l");
         assert!(!is_found(&kept, &trial, 2));
         assert!(!is_found(&kept, &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
+        assert!(!is_found(&kept, &TrialPlan { phase: Some(0.5), ..trial.clone() }, 1));
         assert!(!is_found(&kept_by("i"), &trial, 1));
         std::fs::write(place("player/index.html"), "c").expect("write");
         assert!(!is_found(&kept, &trial, 1));

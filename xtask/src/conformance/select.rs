@@ -12,6 +12,7 @@ use segproof_harness::plan::TrialPlan;
 use segproof_harness::player::Player as PlayerFolder;
 
 use super::{OWN_PLAYER, Options};
+use crate::doctor::Need;
 use crate::paths;
 
 /// The trials of a run, in the order of their names' parts.
@@ -53,6 +54,7 @@ pub struct Player {
     pub given: String,
     /// Its abilities, from player.toml.
     pub can: BTreeSet<String>,
+    pub is_from_npm: bool,
 }
 
 /// `K/N`: every N-th trial from the K-th (counted from 1).
@@ -71,6 +73,11 @@ pub fn read_scenario(path: &Path) -> Result<ScenarioInfo, String> {
         max_speed: segproof_core::action::speed_max(&scenario),
         needs: scenario.needs.iter().map(|need| need.to_string()).collect(),
     })
+}
+
+/// What must be installed before these players can be served.
+pub fn needs(players: &[Player]) -> &'static [Need] {
+    if players.iter().any(|player| player.is_from_npm) { &[Need::Npm, Need::NpmPlayers] } else { &[] }
 }
 
 /// Finds the players that the command line names.
@@ -95,9 +102,10 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
         if players.iter().any(|player| player.name == name) {
             bail!("two players are called {name}");
         }
-        let can = read_abilities(&dir)?;
+        let folder = PlayerFolder::read(&dir)?;
+        let can = folder.settings.can.iter().map(|ability| ability.to_string()).collect();
         let given = if is_name { word.clone() } else { paths::short(&dir) };
-        players.push(Player { name, dir, given, can });
+        players.push(Player { name, dir, given, can, is_from_npm: folder.is_from_npm() });
     }
     Ok(players)
 }
@@ -109,11 +117,6 @@ fn known(own: &Path) -> String {
         names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     if names.is_empty() { String::new() } else { format!("; known are {}", names.join(", ")) }
-}
-
-fn read_abilities(dir: &Path) -> anyhow::Result<BTreeSet<String>> {
-    let player = PlayerFolder::read(dir)?;
-    Ok(player.settings.can.iter().map(|ability| ability.to_string()).collect())
 }
 
 /// Every trial that the options select.
@@ -198,7 +201,8 @@ fn trial(
         scenario: scenario.to_owned(),
         scenario_file: file.to_owned(),
         speed: info.max_speed.map_or(options.speed, |most| options.speed.min(most)),
-        snapshot: (player.name == OWN_PLAYER).then(|| OWN_PLAYER.to_owned()),
+        phase: options.phase,
+        snapshot: (player.name == OWN_PLAYER && options.phase.is_none()).then(|| OWN_PLAYER.to_owned()),
         repro: String::new(),
     };
     plan.repro = repro(options, &plan, &player.given);
@@ -217,6 +221,9 @@ fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
     }
     if let Some(url) = &options.webdriver {
         add("--webdriver", url);
+    }
+    if let Some(phase) = options.phase {
+        words.push(format!("--phase {phase}"));
     }
     if options.strict {
         words.push("--strict".to_owned());
@@ -336,7 +343,13 @@ mod tests {
     }
 
     fn selected(options: &Options, folder: &Path) -> anyhow::Result<Selection> {
-        let player = Player { name: "p".into(), dir: "p".into(), given: "p".into(), can: BTreeSet::new() };
+        let player = Player {
+            name: "p".into(),
+            dir: "p".into(),
+            given: "p".into(),
+            can: BTreeSet::new(),
+            is_from_npm: false,
+        };
         trials(options, folder, &[player], &[&segproof_harness::engine::ENGINES[0]])
     }
 

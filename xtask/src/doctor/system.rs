@@ -48,7 +48,31 @@ impl System {
             (Need::Ffmpeg, Family::Arch) => Remedy::Tell("sudo pacman -S ffmpeg"),
             (Need::Ffmpeg, Family::Mac) => Remedy::Tell("brew install ffmpeg"),
             (Need::Ffmpeg, Family::Other) => Remedy::Tell("install ffmpeg with libx264, and ffprobe"),
+            (Need::Npm, Family::Debian | Family::Ubuntu) => Remedy::Packages(vec!["npm"]),
+            (Need::Npm, _) => Remedy::Tell("install Node.js 18 or later with npm"),
+            (Need::NpmPlayers, _) => Remedy::Run(super::npm::INSTALL.to_vec()),
             (Need::Engine("chromium"), family) => chromium(family),
+            (Need::Engine("firefox"), family) => firefox(family),
+            (Need::Engine("webkitgtk"), Family::Debian) => Remedy::Packages(vec![
+                "webkit2gtk-driver",
+                "gstreamer1.0-libav",
+                "gstreamer1.0-plugins-bad",
+                "gstreamer1.0-gl",
+                "xvfb",
+            ]),
+            (Need::Engine("wpe"), Family::Debian) => Remedy::Packages(vec![
+                "wpewebkit-driver",
+                "libwpewebkit-1.1-0",
+                "gstreamer1.0-plugins-base",
+                "gstreamer1.0-plugins-good",
+                "gstreamer1.0-plugins-bad",
+                "gstreamer1.0-gl",
+                "gstreamer1.0-libav",
+            ]),
+            (Need::Engine("webkitgtk" | "wpe"), _) => Remedy::Tell(
+                "where Debian 12 puts it is known and nothing else: name browser and driver by SEGPROOF_WEBKITGTK \
+                 and SEGPROOF_WEBKITGTK_DRIVER (or _WPE)",
+            ),
             (Need::Engine(_), _) => Remedy::Tell("there is no such engine"),
         }
     }
@@ -57,11 +81,11 @@ impl System {
     pub fn commands(&self, remedies: &[Remedy]) -> Vec<Vec<String>> {
         let mut packages: Vec<&str> = Vec::new();
         let mut runs = Vec::new();
-        for remedy in remedies {
+        for remedy in remedies.iter().flat_map(Remedy::parts) {
             match remedy {
                 Remedy::Packages(names) => packages.extend(names),
                 Remedy::Run(words) => runs.push(words.iter().map(|word| word.to_string()).collect()),
-                Remedy::Tell(_) => {}
+                Remedy::Tell(_) | Remedy::All(_) => {}
             }
         }
         let mut commands = Vec::new();
@@ -79,6 +103,20 @@ impl System {
         // Set by `env`, since sudo does not hand the caller's environment on.
         let words = sudo.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]).chain(arguments);
         words.map(|word| word.to_string()).collect()
+    }
+}
+
+fn firefox(family: Family) -> Remedy {
+    match family {
+        Family::Debian => Remedy::All(vec![
+            // H.264 and AAC come from libavcodec.
+            Remedy::Packages(vec!["firefox-esr", "libavcodec59"]),
+            Remedy::Run(vec!["cargo", "install", "geckodriver", "--locked"]),
+        ]),
+        _ => Remedy::Tell(
+            "install Firefox that is no snap, and geckodriver (cargo install geckodriver --locked); if they are not in \
+             PATH, name them by SEGPROOF_FIREFOX and SEGPROOF_FIREFOX_DRIVER",
+        ),
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
-use segproof_harness::engine::Engine;
+use segproof_harness::engine::{DriverPort, Engine};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 /// A driver that listens.
@@ -42,23 +43,42 @@ pub struct Starting {
     child: Box<dyn ChildWrapper>,
     tail: Tail,
     drained: watch::Receiver<bool>,
-    ports: mpsc::Receiver<u16>,
+    port: Port,
     log: mpsc::WeakSender<Entry>,
+}
+
+/// Where a driver will listen.
+#[derive(Debug)]
+enum Port {
+    /// Where it says.
+    Announced(mpsc::Receiver<u16>),
+    Given(u16),
 }
 
 /// The last lines of the driver's output.
 #[derive(Debug, Clone, Default)]
 pub struct Tail(Arc<Mutex<VecDeque<String>>>);
 
-/// Starts a driver whose temporary files, and its browser's, go to `folder`. Its output goes to `log`.
+/// Starts a driver whose temporary files, and its browser's, go to `folder`, and whose browser shows itself on `display`,
+/// if it needs one. Its output goes to `log`.
 pub async fn start(
     engine: &'static Engine,
     program: &Path,
     folder: &Path,
+    display: Option<&str>,
     log: &Path,
 ) -> Result<Starting, String> {
+    let given = match engine.driver_port {
+        DriverPort::Announced(_) => None,
+        DriverPort::Given(argument) => {
+            let port = free_port().map_err(|error| format!("there is no free port: {error}"))?;
+            Some((port, format!("{argument}{port}")))
+        }
+    };
     let spawned = CommandWrap::with_new(program, |command| {
         command.args(engine.driver_args).envs(engine.environment(folder));
+        command.args(given.iter().map(|(_, argument)| argument));
+        command.envs(display.map(|display| ("DISPLAY", display)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     })
     .wrap(ProcessGroup::leader())
@@ -79,7 +99,24 @@ pub async fn start(
     if let Some(stderr) = child.stderr().take() {
         tokio::spawn(read_lines(engine, stderr, lines, None));
     }
-    Ok(Starting { group, child, tail, drained, ports, log: log_sender })
+    let port = given.map_or(Port::Announced(ports), |(port, _)| Port::Given(port));
+    Ok(Starting { group, child, tail, drained, port, log: log_sender })
+}
+
+/// A port of 127.0.0.1 that nobody has. Somebody may take it before the driver does, which then ends and is started anew.
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Resolves when something answers at the port: there is nothing to wait for but its answer.
+async fn answers(port: u16) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return;
+        }
+    }
 }
 
 impl Starting {
@@ -92,8 +129,18 @@ impl Starting {
             let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             end.send_replace(Some(how));
         });
-        // The channel closes when the driver's output does.
-        let port = match tokio::time::timeout(READY_DEADLINE, self.ports.recv()).await {
+        let mut ending = ended.clone();
+        let listening = async {
+            match &mut self.port {
+                // The channel closes when the driver's output does.
+                Port::Announced(ports) => ports.recv().await,
+                Port::Given(port) => tokio::select! {
+                    () = answers(*port) => Some(*port),
+                    _ = ending.wait_for(Option::is_some) => None,
+                },
+            }
+        };
+        let port = match tokio::time::timeout(READY_DEADLINE, listening).await {
             Ok(Some(port)) => port,
             Ok(None) => {
                 drained_soon(&self.drained).await;
@@ -213,6 +260,9 @@ async fn drained_soon(drained: &watch::Receiver<bool>) {
 /// How long a driver may take until it listens.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether a driver listens that does not say so.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// How many of the driver's last lines a report quotes.
 const TAIL_LINES: usize = 8;
 
@@ -236,7 +286,7 @@ mod tests {
     async fn ready(engine: &'static Engine) -> (Result<Driver, String>, String) {
         let folder = tempfile::tempdir().expect("folder");
         let log = folder.path().join("driver.log");
-        let starting = start(engine, Path::new("/bin/sh"), folder.path(), &log).await.expect("sh");
+        let starting = start(engine, Path::new("/bin/sh"), folder.path(), None, &log).await.expect("sh");
         let ready = starting.ready().await;
         if let Ok(driver) = &ready {
             driver.death().await;

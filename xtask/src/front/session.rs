@@ -130,7 +130,11 @@ async fn start_driver_once(
 ) -> Result<Driver, String> {
     let program =
         engine.find_driver().ok_or_else(|| format!("the driver of {} is not installed", engine.name))?;
-    let starting = driver::start(engine, &program, folder, log).await?;
+    let display = match engine.needs_display {
+        true => Some(shared.display().await?),
+        false => None,
+    };
+    let starting = driver::start(engine, &program, folder, display.as_deref(), log).await?;
     let group = starting.group;
     let noted = shared.lock_ledger().add(group, folder);
     let ready = match noted {

@@ -17,7 +17,11 @@ fn judged_with(bend: impl FnOnce(&mut Session), known: &[Known], strict: bool) -
     let mut session = Session::live();
     bend(&mut session);
     session.seal();
-    judge::judge(&session.trace, &session.expect, Terms { scenario: "segment/404-once", known, strict })
+    judge::judge(&session.trace, &session.expect, terms(known, strict))
+}
+
+fn terms(known: &[Known], strict: bool) -> Terms<'_> {
+    Terms { scenario: "segment/404-once", browser: "chromium", known, strict }
 }
 
 /// The reason of a trace that allows no judgement.
@@ -25,15 +29,15 @@ fn doubt(bend: impl FnOnce(&mut Session)) -> String {
     // Sealing would mend holes: these bend a sealed session.
     let mut session = Session::live();
     bend(&mut session);
-    let terms = Terms { scenario: "segment/404-once", known: &[], strict: false };
-    let judgement = judge::judge(&session.trace, &session.expect, terms);
+    let judgement = judge::judge(&session.trace, &session.expect, terms(&[], false));
     assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
     judgement.reason.unwrap()
 }
 
 fn known(scenario: &str, rule: &str) -> Known {
     let one = |text: &str| OneOrMore::One(text.into());
-    Known { scenario: one(scenario), rule: one(rule), because: "it polls".into(), passes: None }
+    let (scenario, rule) = (one(scenario), one(rule));
+    Known { scenario, rule, because: "it polls".into(), browser: None, version: None, passes: None }
 }
 
 /// Breaks hls/reload-interval, a SHOULD.

@@ -1,0 +1,84 @@
+//! The same two demands of players that others wrote: are one-line patches of them caught, and are they themselves accused of
+//! nothing that no player of their rank gets wrong, where nothing is wrong with the stream?
+
+use segproof_core::report::{Level, TrialReport};
+use segproof_core::scenario::Scenario;
+use segproof_harness::run::read_scenario;
+
+use super::{MUTANTS_OF_OTHERS, caught, mutants_in, word};
+use crate::check::Check;
+use crate::conformance::select::find_scenarios;
+use crate::{conformance, paths, report};
+
+/// Runs the patched players in the scenarios they name, and the unpatched ones in every legal scenario without a fault,
+/// begun at ten phases.
+pub fn run(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
+    let mut checks = guilt(browser, yes)?;
+    checks.extend(innocence(browser, yes)?);
+    Ok(checks)
+}
+
+fn guilt(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
+    let patched = mutants_in(MUTANTS_OF_OTHERS)?;
+    let filters = patched.iter().flat_map(|(name, mutant)| {
+        mutant.scenarios.iter().map(move |scenario| format!("{name}@{browser}/{scenario}"))
+    });
+    let report = conformance::run(conformance::Options {
+        filters: filters.collect(),
+        players: patched.iter().map(|(name, _)| format!("{MUTANTS_OF_OTHERS}/{name}")).collect(),
+        browsers: vec![browser.to_owned()],
+        out: Some(paths::target().join("mutants-npm")),
+        strict: true,
+        yes,
+        ..conformance::Options::default()
+    })?;
+    let of_each = patched.iter().flat_map(|(name, mutant)| {
+        mutant.scenarios.iter().map(|scenario| caught(&report, name, mutant, scenario)).collect::<Vec<_>>()
+    });
+    Ok(of_each.collect())
+}
+
+fn innocence(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
+    let scenarios = find_scenarios(&paths::root().join("scenarios"))?;
+    let is_quiet =
+        |file: &std::path::Path| read_scenario(file).is_ok_and(|scenario| is_undisturbed(&scenario));
+    let quiet: Vec<String> =
+        scenarios.into_iter().filter(|(_, file)| is_quiet(file)).map(|(name, _)| name).collect();
+    let trials =
+        PLAYERS.iter().flat_map(|player| quiet.iter().map(move |s| format!("{player}@{browser}/{s}")));
+    let filters: Vec<String> = trials.collect();
+    let mut checks = Vec::new();
+    for tenth in 0..PHASES {
+        let report = conformance::run(conformance::Options {
+            filters: filters.clone(),
+            players: PLAYERS.iter().map(|player| (*player).to_owned()).collect(),
+            browsers: vec![browser.to_owned()],
+            out: Some(paths::target().join(format!("innocence/{tenth}"))),
+            phase: Some(f64::from(tenth) / f64::from(PHASES)),
+            resume: true,
+            yes,
+            ..conformance::Options::default()
+        })?;
+        checks.extend(report.trials.iter().map(|trial| is_innocent(trial, tenth)));
+    }
+    Ok(checks)
+}
+
+/// A legal stream that nobody and nothing disturbs.
+fn is_undisturbed(scenario: &Scenario) -> bool {
+    scenario.fault.is_empty()
+        && scenario.action.is_empty()
+        && scenario.illegal.is_empty()
+        && scenario.page == Default::default()
+}
+
+fn is_innocent(trial: &TrialReport, tenth: u8) -> Check {
+    let accuses = trial.violations.iter().any(|v| v.level == Level::Must && !v.known);
+    Check {
+        what: format!("{} breaks no MUST, begun {tenth} tenths late", report::name(trial)),
+        wrong: accuses.then(|| word(trial)),
+    }
+}
+
+const PLAYERS: [&str; 3] = ["hls.js", "shaka-player", "video.js"];
+const PHASES: u8 = 10;
