@@ -212,7 +212,7 @@ const WEBKITGTK: Engine = Engine {
     ],
     driver_args: &[],
     driver_port: DriverPort::Given("--port="),
-    environment: &[("TMPDIR", "{folder}"), ("HOME", "{folder}")],
+    environment: WEBKIT_ENVIRONMENT,
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwebkit2gtk-4.1-0"),
     needs_display: true,
@@ -241,7 +241,7 @@ const WPE: Engine = Engine {
     ],
     driver_args: &[],
     driver_port: DriverPort::Given("--port="),
-    environment: &[("TMPDIR", "{folder}"), ("HOME", "{folder}")],
+    environment: WEBKIT_ENVIRONMENT,
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwpewebkit-1.1-0"),
     needs_display: false,
@@ -257,6 +257,10 @@ const WPE: Engine = Engine {
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
+
+/// Looking through all plugins takes GStreamer three seconds: what it found is kept beside the sessions' folders.
+const WEBKIT_ENVIRONMENT: &[(&str, &str)] =
+    &[("TMPDIR", "{folder}"), ("HOME", "{folder}"), ("GST_REGISTRY", "{folder}/../gstreamer-registry.bin")];
 
 const LIBAV_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgstlibav.so");
 const PARSERS_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgstvideoparsersbad.so");

@@ -11,6 +11,8 @@ export function play(url, video, options) {
   const requests = [], bodies = [];
   // Whether somebody has paused. An element in error says that it is paused, too, which nobody asked for.
   let isPaused;
+  // Whether an init segment was what was appended last.
+  let isFresh;
   let core, source, buffer, type, base, timer, listeners, stopped;
 
   const now = () => performance.now();
@@ -110,8 +112,11 @@ export function play(url, video, options) {
     },
     append: (resource, start) =>
       attempt(() => {
+        // abort() comes before the init segment, where one is due: WebKit's forgets it.
+        const isInit = resource == INIT;
+        if (isInit || (start >= 0 && (!isFresh || buffer.updating))) buffer.abort();
+        isFresh = isInit;
         if (start >= 0) {
-          buffer.abort();
           buffer.mode = 'sequence';
           buffer.timestampOffset = start;
         } else if (buffer.mode != 'segments') buffer.mode = 'segments';

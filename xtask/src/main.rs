@@ -11,6 +11,7 @@ mod doctor;
 mod doubt;
 mod fixtures;
 mod front;
+mod guide;
 mod mutants;
 mod overload;
 mod pages;

@@ -10,7 +10,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::check::{self, Check};
 use crate::doctor::{self, Consent};
-use crate::{conformance, mutants, overload, pages, paths, report};
+use crate::{conformance, guide, mutants, overload, pages, paths, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -37,6 +37,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         mutants::run(&mutants::Options { all: options.all, yes: options.yes, ..Default::default() })?;
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run()?);
+    checks.extend(guide::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
     check::print(&checks);
     let wrong = check::wrong(&checks);

@@ -41,6 +41,9 @@ pub const FULL_RETRY_TD: f64 = 0.5;
 pub const TICK_TD: f64 = 0.25;
 /// A playhead that starves this close to the end of a range has played it, in seconds.
 pub const RANGE_END_S: f64 = 0.5;
+/// Before the first picture: engines begin by themselves at media that starts so little after zero, and WebKit hangs on a
+/// seek before it has begun.
+pub const BEGINS_BY_ITSELF_S: f64 = 0.25;
 /// How far into a range a jump lands: exactly its start may be rounded to before it.
 pub const JUMP_INTO_S: f64 = 0.01;
 /// An append that extends the buffer by less has put its media elsewhere, in seconds.

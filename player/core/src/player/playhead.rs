@@ -1,6 +1,6 @@
 //! Where the playhead is in what is buffered, and how it gets across holes.
 
-use super::limits::{JUMP_INTO_S, RANGE_END_S};
+use super::limits::{BEGINS_BY_ITSELF_S, JUMP_INTO_S, RANGE_END_S};
 use crate::Shell;
 
 pub fn buffered_end_s(shell: &impl Shell) -> Option<f64> {
@@ -34,6 +34,9 @@ pub fn unstick(shell: &mut impl Shell) {
     let playhead_s = shell.playhead_s();
     let mut index = 0;
     while let Some((start_s, _)) = shell.buffered_s(index) {
+        if playhead_s <= 0.0 && start_s < BEGINS_BY_ITSELF_S {
+            return;
+        }
         if start_s > playhead_s {
             return shell.seek(start_s + JUMP_INTO_S);
         }

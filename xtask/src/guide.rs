@@ -1,0 +1,87 @@
+//! docs/your-player.md, followed word by word: its files are written, its commands run, and each must end as it says.
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+
+use crate::check::Check;
+use crate::{Cli, Command, conformance, paths, report};
+
+/// Follows the page; its files are written where it says.
+pub fn run() -> anyhow::Result<Vec<Check>> {
+    let page = paths::root().join(PAGE);
+    let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+    let mut checks = Vec::new();
+    for step in steps(&text)? {
+        match step {
+            Step::File { path, text } => {
+                let path = paths::root().join(path);
+                std::fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+                std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+            }
+            Step::Command { line, exit } => {
+                let found = execute(&line)?;
+                checks.push(Check {
+                    what: format!("`{line}` ends with {exit}, as {PAGE} says"),
+                    wrong: (found != exit).then(|| format!("it ended with {found}")),
+                });
+            }
+        }
+    }
+    Ok(checks)
+}
+
+/// A fenced block of the page that is to be followed.
+#[derive(Debug, PartialEq)]
+enum Step<'a> {
+    File { path: &'a str, text: String },
+    Command { line: String, exit: u8 },
+}
+
+/// The blocks whose first line names a path, or how the command in them ends.
+fn steps(page: &str) -> anyhow::Result<Vec<Step<'_>>> {
+    let mut found = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let Some((_, detail)) = info.split_once(' ') else { continue };
+        found.push(match detail.strip_prefix("exit=") {
+            Some(exit) => Step::Command { line: body.join(" "), exit: exit.parse().context("an exit code")? },
+            None => Step::File { path: detail, text: body.join("\n") + "\n" },
+        });
+    }
+    ensure!(!found.is_empty(), "{PAGE} has no step");
+    Ok(found)
+}
+
+/// Runs a command as the terminal would, in this process.
+fn execute(line: &str) -> anyhow::Result<u8> {
+    let words = line.split_whitespace().skip(1);
+    match Cli::try_parse_from(words)?.command {
+        Command::Conformance(options) => Ok(report::exit_code(&conformance::run(options)?)),
+        _ => bail!("{PAGE} tells a command that is not followed: {line}"),
+    }
+}
+
+const PAGE: &str = "docs/your-player.md";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_commands_are_steps_and_other_blocks_are_not() {
+        let page = "a\n```html x/y.html\n<p>\n```\n```sh exit=1\ncargo b\n```\n```sh\nno step\n```\n";
+        let found = steps(page).expect("steps");
+        assert_eq!(
+            found,
+            [
+                Step::File { path: "x/y.html", text: "<p>\n".to_owned() },
+                Step::Command { line: "cargo b".to_owned(), exit: 1 },
+            ]
+        );
+        assert!(steps("nothing").is_err());
+    }
+}
