@@ -13,7 +13,19 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
     let page = paths::root().join(PAGE);
     let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
     let mut checks = Vec::new();
-    for step in steps(&text)? {
+    let steps = steps(&text)?;
+    for step in &steps {
+        // The page begins with nothing, and so does whoever follows it again.
+        if let Step::File { path, .. } = step {
+            match std::fs::remove_file(paths::root().join(path)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).context((*path).to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    for step in steps {
         match step {
             Step::File { path, text } => {
                 let path = paths::root().join(path);
