@@ -59,6 +59,12 @@ fn innocence(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
             yes,
             ..conformance::Options::default()
         })?;
+        let is_interrupted = |trial: &TrialReport| trial.reason.as_deref() == Some(report::INTERRUPTED);
+        // One phase after the other would have to be interrupted; what was finished is kept.
+        anyhow::ensure!(
+            !report.trials.iter().any(is_interrupted),
+            "interrupted: the same command goes on there"
+        );
         checks.extend(report.trials.iter().map(|trial| is_innocent(trial, tenth)));
     }
     Ok(checks)
