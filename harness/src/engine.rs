@@ -78,7 +78,7 @@ pub enum Version {
 pub enum DriverPort {
     /// It picks a free one itself, so that no two can collide; this precedes the number on the line that says so.
     Announced(&'static str),
-    /// A free one is appended to this argument, and the driver is asked for its status until it answers.
+    /// A free one is appended to this argument, and the driver is connected to until it takes that.
     Given(&'static str),
 }
 

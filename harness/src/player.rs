@@ -91,6 +91,10 @@ impl Player {
             if let Some(id) = entry.rule.iter().find(|id| !is_rule(id)) {
                 bail!("{}: there is no rule {id:?}", folder.join("known.toml").display());
             }
+            let mut browsers = entry.browser.iter().flat_map(|browsers| browsers.iter());
+            if let Some(name) = browsers.find(|name| crate::engine::engine(name).is_none()) {
+                bail!("{}: there is no browser {name:?}", folder.join("known.toml").display());
+            }
         }
         Ok(Player { folder: folder.to_path_buf(), base, settings, known: known.known })
     }
@@ -222,6 +226,34 @@ mod tests {
             player.extra_files(Path::new("")),
             [("a.js".to_string(), all.path().join("other/../base/../a.js"))]
         );
+    }
+
+    #[test]
+    fn a_patch_changes_what_is_served_or_is_refused() {
+        let served = "[files]\n\"a.js\" = \"a.js\"\n[patches]\n\"a.js\" = \"p.patch\"\n";
+        let all = folder(&[
+            ("one/index.html", ""),
+            ("one/player.toml", served),
+            ("one/a.js", "a\nb\n"),
+            ("one/p.patch", "--- a.js\n+++ a.js\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"),
+        ]);
+        let patched = || Player::read(&all.path().join("one")).expect("player").patched(Path::new(""));
+        assert_eq!(patched().expect("it applies"), [("a.js".to_owned(), "a\nc\n".to_owned())]);
+        std::fs::write(all.path().join("one/a.js"), "x\ny\n").expect("write");
+        assert!(format!("{:#}", patched().expect_err("another text")).contains("does not apply"));
+    }
+
+    #[test]
+    fn a_known_violation_names_rules_and_browsers_that_exist() {
+        let known = |browser: &str| {
+            let text = format!(
+                "[[known]]\nscenario = \"*\"\nrule = \"view/stall\"\nbrowser = \"{browser}\"\nbecause = \"b\"\n"
+            );
+            let all = folder(&[("one/index.html", ""), ("one/known.toml", &text)]);
+            Player::read(&all.path().join("one")).map(drop)
+        };
+        assert!(known("firefox").is_ok());
+        assert!(format!("{:#}", known("netscape").expect_err("unknown")).contains("no browser \"netscape\""));
     }
 
     #[test]

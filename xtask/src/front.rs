@@ -334,7 +334,7 @@ impl Shared {
         }
         let mut display = self.display.lock().await;
         if !display.as_mut().is_some_and(Display::lives) {
-            let note = |group| self.lock_ledger().add(group, self.temporary.path());
+            let note = |group| self.lock_ledger().add(group, &self.temporary.path().join("display"));
             *display = Some(Display::start(&self.settings.logs.join("display.log"), note).await?);
         }
         Ok(display.as_ref().map(|display| display.name.clone()).unwrap_or_default())

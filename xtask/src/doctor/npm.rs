@@ -24,7 +24,6 @@ fn compare(folder: &Path) -> anyhow::Result<Finding> {
         let place = format!("node_modules/{name}");
         let pinned =
             lock["packages"][&place]["version"].as_str().context("package-lock.json is not npm's")?;
-        // Its own package.json is written last of all that it brings.
         let found = read(&folder.join(&place).join("package.json"));
         match found.as_ref().ok().and_then(|found| found["version"].as_str()) {
             Some(version) if version == pinned => here.push(format!("{name} {version}")),

@@ -104,6 +104,18 @@ fn a_known_violation_is_known_where_its_scenario_matches() {
 }
 
 #[test]
+fn a_known_violation_of_another_browser_is_none_here() {
+    let in_browser = |name: &str| Known {
+        browser: Some(OneOrMore::One(name.into())),
+        ..known("segment/*", "view/no-missing-frames")
+    };
+    assert_eq!(judged_with(hole, &[in_browser("chromium")], false).verdict, Verdict::Known);
+    assert_eq!(judged_with(hole, &[in_browser("firefox")], false).verdict, Verdict::Fail);
+    // Nor is it missed.
+    assert_eq!(judged_with(|_| {}, &[in_browser("firefox")], false).verdict, Verdict::Pass);
+}
+
+#[test]
 fn a_known_violation_does_not_cover_another() {
     let both = |s: &mut Session| {
         hole(s);
