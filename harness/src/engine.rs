@@ -57,6 +57,8 @@ pub struct Engine {
     pub profile_arg: Option<&'static str>,
     /// How long New Session may take on a loaded machine.
     pub session_timeout: Duration,
+    /// The highest speed at which it plays what it is given as at speed 1 on a machine that has room for it.
+    pub speed_max: f64,
     /// What makes a used session forget, once its pages are closed: commands below the session's URL, and their
     /// JSON bodies. `None`: a session serves one trial.
     pub forget: Option<&'static [(&'static str, &'static str)]>,
@@ -134,6 +136,7 @@ const CHROMIUM: Engine = Engine {
     headless_args: &["--headless=new"],
     root_args: &["--no-sandbox"],
     profile_arg: Some("--user-data-dir="),
+    speed_max: 8.0,
     session_timeout: Duration::from_secs(30),
     forget: Some(&[
         ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCache", "params": {}}"#),
@@ -188,6 +191,7 @@ const FIREFOX: Engine = Engine {
     headless_args: &["-headless"],
     root_args: &[],
     profile_arg: None,
+    speed_max: 8.0,
     session_timeout: Duration::from_secs(60),
     forget: Some(&[
         ("moz/context", r#"{"context": "chrome"}"#),
@@ -225,6 +229,7 @@ const WEBKITGTK: Engine = Engine {
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
+    speed_max: 8.0,
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
@@ -254,6 +259,7 @@ const WPE: Engine = Engine {
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
+    speed_max: 8.0,
     session_timeout: Duration::from_secs(20),
     forget: None,
 };

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use segproof_core::presentation::Source;
 use serde::{Deserialize, Serialize};
 
 /// The environment variable that holds the path of the plan.
@@ -24,6 +25,9 @@ pub struct RunPlan {
     pub webdriver: String,
     /// Where to POST the finished `TrialReport` (the verdict file is written first, and is what counts).
     pub notify: Option<String>,
+    /// Where to POST a [`Begin`] before a trial; the answer, a [`Begun`], comes when the machine has room for it. `None`:
+    /// it begins at once, at the speed that it was planned with.
+    pub pace: Option<String>,
     /// Where to POST a [`Signal`] for the browser's processes; `None` where the browsers are somebody else's.
     pub signals: Option<String>,
     /// Where to POST the `TrialReport` of a trial that is no plain pass before its browser is closed; the answer comes
@@ -31,10 +35,8 @@ pub struct RunPlan {
     pub hold: Option<String>,
     /// The run's output folder.
     pub out: PathBuf,
-    /// Folder of the fixtures' recipes.
-    pub recipes: PathBuf,
-    /// Folder of the generated fixtures.
-    pub fixtures: PathBuf,
+    /// The fixtures that the trials are served from.
+    pub fixtures: Vec<MadeFixture>,
     /// Cargo's target folder, where built players are found.
     pub target: PathBuf,
     /// SHOULD-level violations fail a trial.
@@ -53,7 +55,7 @@ pub struct TrialPlan {
     pub browser: String,
     pub scenario: String,
     pub scenario_file: PathBuf,
-    /// Stream seconds per wall second.
+    /// Stream seconds per wall second; less where the machine can't keep up with it ([`RunPlan::pace`]).
     pub speed: f64,
     /// How far the newest segment's life has gone at the beginning, in place of what the scenario says: 0 up to 1.
     pub phase: Option<f64>,
@@ -61,6 +63,32 @@ pub struct TrialPlan {
     pub snapshot: Option<String>,
     /// The command that repeats this trial.
     pub repro: String,
+}
+
+/// A fixture, as one encoder run, and the folder that holds its media. They are made before the trials, which need not
+/// ask ffmpeg whether they are of its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFixture {
+    pub fixture: String,
+    pub run: u8,
+    pub folder: PathBuf,
+}
+
+/// Asks the runner for a place among the trials that play.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The trial's name.
+    pub trial: String,
+    pub speed: f64,
+    /// The trial's process: its place is free when it is gone, or when its report is posted.
+    pub pid: u32,
+}
+
+/// The place is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The speed to play at.
+    pub speed: f64,
 }
 
 /// Asks the runner to stop a session's browser, as a laptop does that goes to sleep, or to continue it.
@@ -80,6 +108,12 @@ pub enum Processes {
 }
 
 impl RunPlan {
+    /// The folder of a fixture's media.
+    pub fn made(&self, source: &Source) -> Option<&Path> {
+        let made = self.fixtures.iter().find(|made| made.fixture == source.fixture && made.run == source.run);
+        made.map(|made| made.folder.as_path())
+    }
+
     /// Reads the plan that the environment names; `None` if it names none.
     pub fn from_env() -> anyhow::Result<Option<RunPlan>> {
         let Some(path) = std::env::var_os(PLAN_ENV) else { return Ok(None) };

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use segproof_core::action::{self, Cues};
 use segproof_core::coverage;
 use segproof_core::expect::Expect;
@@ -25,7 +26,7 @@ use segproof_core::view::Progress;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::browser::Session;
-use crate::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
+use crate::plan::{Begin, Begun, LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
 use crate::serve::{Listen, PageMessage, Stage};
 use conduct::{Conductor, Signals};
@@ -36,6 +37,7 @@ pub use serve::{News, serve_trial};
 /// Runs a trial, writes its files and returns what verdict.json says. An error is our own fault (an unreadable
 /// scenario, a full disk), never the player's.
 pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<TrialReport> {
+    let trial = &begin(plan, trial).await?;
     let began = Instant::now();
     let folder = trial.dir(&plan.out);
     std::fs::create_dir_all(&folder)?;
@@ -51,6 +53,16 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     report.wall_ms = began.elapsed().as_millis() as u64;
     write_verdict(&folder, &report)?;
     Ok(report)
+}
+
+/// The trial at the speed that the machine has room for, when it has.
+async fn begin(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<TrialPlan> {
+    let Some(url) = &plan.pace else { return Ok(trial.clone()) };
+    let asked = Begin { trial: trial.name(), speed: trial.speed, pid: std::process::id() };
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let answer = client.post(url).json(&asked).send().await?.error_for_status()?;
+    let Begun { speed } = answer.json().await.context("the runner's answer")?;
+    Ok(TrialPlan { speed, ..trial.clone() })
 }
 
 /// Takes back a verdict that rests on nothing: a mistake of ours, or a fault that was never met.

@@ -9,11 +9,13 @@ mod nextest;
 mod progress;
 mod repeats;
 pub mod select;
+mod speed;
 mod viewer;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -22,11 +24,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::engine::{self, Engine, Window};
-use segproof_harness::plan::{RunPlan, TrialPlan};
+use segproof_harness::plan::{MadeFixture, RunPlan, TrialPlan};
 use tokio::sync::mpsc;
 
 use crate::doctor::{self, Consent, Need};
-use crate::front::{self, Front};
+use crate::front::{self, Front, Pacing};
 use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
 use crate::{fixtures, paths, player, report};
@@ -34,6 +36,7 @@ use kept::Kept;
 use nextest::Keeper;
 use progress::Progress;
 use select::Selection;
+pub use speed::Speed;
 
 /// The command's options.
 #[derive(Debug, Clone, Args)]
@@ -47,13 +50,13 @@ pub struct Options {
     /// A browser engine by name, or `all`
     #[arg(long = "browser", value_name = "NAME", default_value = "chromium")]
     pub browsers: Vec<String>,
-    /// Stream seconds per second; a scenario may allow less
-    #[arg(long, value_name = "N", default_value_t = 4.0, value_parser = positive)]
-    pub speed: f64,
+    /// Stream seconds per second, or `auto`: as fast as engine and machine can; a scenario may allow less
+    #[arg(long, value_name = "N", default_value = "auto")]
+    pub speed: Speed,
     /// Begin when so much of the newest segment's life has gone (0 up to 1), in place of what each scenario says
     #[arg(long, value_name = "X", value_parser = phase)]
     pub phase: Option<f64>,
-    /// Trials at the same time [default: by the number of cores]
+    /// Trials at the same time [default: as many as the machine carries, measured as it goes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Run every trial so many times
@@ -108,7 +111,7 @@ impl Default for Options {
             filters: Vec::new(),
             players: vec![OWN_PLAYER.to_owned()],
             browsers: vec![engine::ENGINES[0].name.to_owned()],
-            speed: 4.0,
+            speed: Speed::Auto,
             phase: None,
             jobs: None,
             repeat: 1,
@@ -129,13 +132,14 @@ impl Default for Options {
     }
 }
 
-/// How many trials run at a time on a machine of so many cores.
-pub fn default_jobs(cores: usize) -> usize {
-    cores * JOBS_PER_CORE
+/// How many trials run at a time on this machine until it has shown what it carries.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A browser that plays takes a fraction of one.
-const JOBS_PER_CORE: usize = 2;
+/// A browser that plays takes a fraction of a core.
+const FIRST_PER_CORE: usize = 2;
+const MOST_PER_CORE: usize = 4;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -185,30 +189,28 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     let target = paths::target();
     player::build(&paths::root(), &target)?;
     nextest::build(&out)?;
-    fixtures::make(&selection.fixtures())?;
+    let fixtures = fixtures::make(&selection.fixtures())?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_selected(&options, selection, &out, &lock))
+    runtime.block_on(run_selected(&options, selection, fixtures, &out, &lock))
 }
 
 /// The run proper: front, trials, reruns, report. Its wall time is the report's.
 async fn run_selected(
     options: &Options,
     selection: Selection,
+    fixtures: Vec<MadeFixture>,
     out: &Path,
     lock: &File,
 ) -> anyhow::Result<Report> {
     let begun = Instant::now();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = match options.keep_open {
-        true => 1,
-        false => options.jobs.map_or_else(|| default_jobs(cores), usize::from),
-    };
+    let pacing = options.pacing();
     let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
         // One more than trials, so that none waits until a browser has forgotten the trial before.
-        sessions: jobs + 1,
+        sessions: pacing.most() + 1,
+        pacing,
         window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
         viewer: options.keep_open.then_some(hold),
@@ -228,14 +230,14 @@ async fn run_selected(
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
-        let plan = plan(options, &selection, &front, round_out);
+        let plan = plan(options, &selection, fixtures.clone(), &front, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
         let kept = kept.as_ref().map(|kept| (kept, round));
         let is_hindered = options.hindrance != Hindrance::None;
         let selection = &selection;
         let round =
-            Round { plan, selection, jobs, keeper, progress: &progress, root: out, kept, is_hindered };
+            Round { plan, selection, pacing, keeper, progress: &progress, root: out, kept, is_hindered };
         trials.extend(round.run().await?);
     }
     progress.finish();
@@ -262,15 +264,21 @@ fn counts(trial: &TrialReport) -> bool {
     !trial.kept && matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
 }
 
-fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -> RunPlan {
+fn plan(
+    options: &Options,
+    selection: &Selection,
+    fixtures: Vec<MadeFixture>,
+    front: &Front,
+    out: PathBuf,
+) -> RunPlan {
     RunPlan {
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
+        pace: None,
         signals: front.signals.clone(),
         hold: front.hold.clone(),
         out,
-        recipes: fixtures::recipes(),
-        fixtures: fixtures::cache(),
+        fixtures,
         target: paths::target(),
         strict: options.strict,
         bless: options.bless,
@@ -282,7 +290,7 @@ fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -
 struct Round<'a> {
     plan: RunPlan,
     selection: &'a Selection,
-    jobs: usize,
+    pacing: Pacing,
     keeper: Keeper<'a>,
     progress: &'a Progress,
     /// The run's output folder, which the reports' paths are relative to.
@@ -322,7 +330,7 @@ impl Round<'_> {
             reports.push(report);
         }
         let before = reports.len();
-        reports.extend(self.pass("plan", &ahead, self.jobs).await?);
+        reports.extend(self.pass("plan", &ahead, Some(&self.keeper.front.pace), self.pacing.most()).await?);
         self.rerun(&mut reports[before..]).await?;
         if let Some((kept, round)) = self.kept {
             // An interrupted run leaves trials that were not run, or not again.
@@ -340,12 +348,19 @@ impl Round<'_> {
         Ok(reports)
     }
 
-    /// Runs trials once, and reads what they left.
-    async fn pass(&self, name: &str, trials: &[TrialPlan], jobs: usize) -> anyhow::Result<Vec<TrialReport>> {
+    /// Runs trials once, at most `jobs` at a time and as `pace` lets them begin, and reads what they left.
+    async fn pass(
+        &self,
+        name: &str,
+        trials: &[TrialPlan],
+        pace: Option<&str>,
+        jobs: usize,
+    ) -> anyhow::Result<Vec<TrialReport>> {
         if trials.is_empty() {
             return Ok(Vec::new());
         }
-        let plan = RunPlan { trials: trials.to_vec(), ..self.plan.clone() };
+        let pace = pace.map(str::to_owned);
+        let plan = RunPlan { trials: trials.to_vec(), pace, ..self.plan.clone() };
         let outputs = nextest::run(name, &plan, jobs, &self.keeper).await?;
         // What is posted has been posted before its trial ended, hence before nextest did.
         let mut reports = Vec::new();
@@ -379,7 +394,7 @@ impl Round<'_> {
         for trial in &again {
             collect::set_aside(&trial.dir(&self.plan.out))?;
         }
-        for second in self.pass("plan-rerun", &again, 1).await? {
+        for second in self.pass("plan-rerun", &again, None, cores()).await? {
             let name = report::name(&second);
             if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
                 let mut first = std::mem::replace(slot, second);
@@ -400,7 +415,7 @@ impl Round<'_> {
     fn finish(&self, trial: &TrialPlan, mut report: TrialReport) -> TrialReport {
         let dir = trial.dir(&self.plan.out);
         report.dir = dir.strip_prefix(self.root).unwrap_or(&dir).display().to_string();
-        report.repro = trial.repro.clone();
+        report.repro = format!("{} --speed {}", trial.repro, report.speed);
         // Our own player comes to whatever a right scenario is about.
         if report.player == OWN_PLAYER && report.is_beside_the_point() {
             report.own_fault = report.reason.clone();
@@ -413,6 +428,20 @@ impl Round<'_> {
 }
 
 impl Options {
+    /// How many trials at a time, and whether that is for the machine to say.
+    fn pacing(&self) -> Pacing {
+        let count = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        match self.jobs {
+            _ if self.keep_open => Pacing::ONE_AT_A_TIME,
+            Some(jobs) => Pacing::Fixed(count(jobs.into())),
+            None => Pacing::Measured {
+                first: count(cores() * FIRST_PER_CORE),
+                most: count(cores() * MOST_PER_CORE),
+                slows_down: self.speed == Speed::Auto,
+            },
+        }
+    }
+
     /// Every scenario of the project with our own player: then each kind of fault and each rule has to come about.
     fn is_whole(&self) -> bool {
         let is_own = self.players.iter().any(|player| player == OWN_PLAYER);

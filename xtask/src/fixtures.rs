@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 use segproof_core::presentation::Source;
 use segproof_harness::fixtures::DEFAULT_RUN;
+use segproof_harness::plan::MadeFixture;
 
 use crate::{doctor, paths};
 
@@ -41,17 +42,19 @@ pub fn command() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the fixtures where they are missing or out of date, each as the encoder run that is wanted.
-pub fn make(sources: &BTreeSet<Source>) -> anyhow::Result<()> {
+/// Makes the fixtures where they are missing or out of date, each as the encoder run that is wanted; says where they are.
+pub fn make(sources: &BTreeSet<Source>) -> anyhow::Result<Vec<MadeFixture>> {
+    let mut all = Vec::new();
     for Source { fixture, run } in sources {
         let recipe = recipes().join(fixture);
         ensure!(recipe.join("fixture.toml").is_file(), "there is no fixture {fixture}: {}", recipe.display());
         let bar = ProgressBar::new(100).with_message(format!("fixture {fixture}, run {run}"));
-        let made = segproof_harness::fixtures::ensure(&recipe, *run, &cache(), &mut |part| {
+        let folder = segproof_harness::fixtures::ensure(&recipe, *run, &cache(), &mut |part| {
             bar.set_position((part * 100.0) as u64);
         });
         bar.finish_and_clear();
-        made.with_context(|| format!("fixture {fixture}"))?;
+        let folder = folder.with_context(|| format!("fixture {fixture}"))?;
+        all.push(MadeFixture { fixture: fixture.clone(), run: *run, folder });
     }
-    Ok(())
+    Ok(all)
 }

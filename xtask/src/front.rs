@@ -9,6 +9,7 @@
 mod display;
 mod driver;
 mod ledger;
+mod pace;
 mod session;
 
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use segproof_core::report::TrialReport;
 use segproof_harness::engine::{Engine, Window};
-use segproof_harness::plan::{Processes, Signal};
+use segproof_harness::plan::{Begin, Begun, Processes, Signal};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -35,6 +36,8 @@ use tokio::sync::{RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 use display::Display;
 use ledger::Ledger;
 pub use ledger::sweep;
+use pace::Pace;
+pub use pace::Pacing;
 use session::{Browser, Session, WireError};
 
 /// How the front shall be.
@@ -42,6 +45,8 @@ use session::{Browser, Session, WireError};
 pub struct Settings {
     /// How many sessions may be open at a time.
     pub sessions: usize,
+    /// How many trials play at a time.
+    pub pacing: Pacing,
     pub window: Window,
     /// A WebDriver to use in place of our own drivers.
     pub remote: Option<String>,
@@ -67,6 +72,8 @@ pub struct Front {
     pub url: String,
     /// Where trials POST their reports.
     pub notify: String,
+    /// Where trials POST that they want to begin.
+    pub pace: String,
     /// Where trials POST what shall become of their browser's processes; `None` with a remote end.
     pub signals: Option<String>,
     /// Where trials POST their reports to have their browsers looked at; `None` if nobody does.
@@ -83,6 +90,7 @@ struct Shared {
     client: reqwest::Client,
     ledger: Mutex<Ledger>,
     temporary: TempDir,
+    pace: watch::Sender<Pace>,
     sessions: Mutex<HashMap<String, Slot>>,
     /// Browsers that wait to be lent again: with those that are lent, never more than there are slots.
     idle: Mutex<Vec<Arc<Browser>>>,
@@ -118,6 +126,7 @@ impl Front {
         std::fs::create_dir_all(&settings.logs)?;
         let shared = Arc::new(Shared {
             slots: Arc::new(Semaphore::new(settings.sessions)),
+            pace: watch::Sender::new(Pace::new(settings.pacing)),
             settings,
             client: reqwest::Client::builder().no_proxy().build()?,
             ledger: Mutex::new(ledger),
@@ -139,7 +148,9 @@ impl Front {
         let server = tokio::spawn(async move {
             let _never_ends = axum::serve(listener, routes).await;
         });
-        Ok(Front { notify: format!("{url}{VERDICT_PATH}"), url, signals, hold, shared, server })
+        let notify = format!("{url}{VERDICT_PATH}");
+        let pace = format!("{url}{PACE_PATH}");
+        Ok(Front { notify, pace, url, signals, hold, shared, server })
     }
 
     /// A function that kills at once everything the front started.
@@ -365,6 +376,7 @@ fn free_path(folder: &Path, stem: &str) -> PathBuf {
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(VERDICT_PATH, post(take_verdict))
+        .route(PACE_PATH, post(begin))
         .route(SIGNAL_PATH, post(pass_signal))
         .route(HOLD_PATH, post(hold))
         .route("/status", get(status))
@@ -377,9 +389,34 @@ fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn take_verdict(State(shared): State<Arc<Shared>>, Json(report): Json<TrialReport>) -> StatusCode {
+    shared.pace.send_modify(|pace| pace.finished(&report));
     // The file counts, not this message: when nobody listens any more, nothing is lost.
     let _nobody_listens = shared.verdicts.send(report);
     StatusCode::NO_CONTENT
+}
+
+/// Answers when there is a place for the trial.
+async fn begin(State(shared): State<Arc<Shared>>, Json(begin): Json<Begin>) -> Json<Begun> {
+    let Begin { trial, speed, pid } = begin;
+    let mut changes = shared.pace.subscribe();
+    let speed = loop {
+        let mut granted = None;
+        shared.pace.send_if_modified(|pace| {
+            granted = pace.begin(&trial, speed);
+            // Who waits is told of places that become free.
+            false
+        });
+        match granted {
+            Some(speed) => break speed,
+            // The sender is ours, so it cannot be gone.
+            None => drop(changes.changed().await),
+        }
+    };
+    tokio::spawn(async move {
+        session::process_gone(pid).await;
+        shared.pace.send_modify(|pace| pace.gone(&trial));
+    });
+    Json(Begun { speed })
 }
 
 /// Stops or continues a session's driver and browser, when a trial's laptop sleeps or wakes. A stopped group is
@@ -493,6 +530,9 @@ const SIGNAL_PATH: &str = "/segproof/signal";
 
 /// Where trials wait for somebody to look.
 const HOLD_PATH: &str = "/segproof/hold";
+
+/// Where trials ask whether there is room for them.
+const PACE_PATH: &str = "/segproof/pace";
 
 /// Where reports are posted.
 const VERDICT_PATH: &str = "/segproof/verdict";

@@ -17,7 +17,7 @@ use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stag
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
-use crate::front::{Front, Settings};
+use crate::front::{Front, Pacing, Settings};
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
@@ -38,6 +38,7 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
     runtime.block_on(async {
         let settings = Settings {
             sessions: 1,
+            pacing: Pacing::ONE_AT_A_TIME,
             window: Window::Headless,
             remote: None,
             viewer: None,

@@ -62,7 +62,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     // Held until the report is written: the lock ends with the file.
     let _lock = take_folder(&out)?;
     player::build(&paths::root(), &paths::target())?;
-    fixtures::make(&scenario.sources.into_iter().collect())?;
+    let fixtures = fixtures::make(&scenario.sources.into_iter().collect())?;
 
     let trial = TrialPlan {
         player: chosen.name.clone(),
@@ -79,11 +79,11 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         // Whose browser it is, is not known.
         webdriver: String::new(),
         notify: None,
+        pace: None,
         signals: None,
         hold: None,
         out,
-        recipes: fixtures::recipes(),
-        fixtures: fixtures::cache(),
+        fixtures,
         target: paths::target(),
         bless: false,
         strict: options.strict,

@@ -9,6 +9,7 @@ use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::check::{self, Check};
+use crate::conformance::Speed;
 use crate::doctor::{self, Consent};
 use crate::{conformance, guide, mutants, overload, pages, paths, report};
 
@@ -66,7 +67,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 /// A few scenarios for a player that keeps its promises and one that doesn't, at the speed of life and faster:
 /// the verdicts and the rules broken must be the same.
 fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
-    let run = |speed: f64| {
+    let run = |speed: Speed| {
         conformance::run(conformance::Options {
             filters: SPEED_TRIALS.iter().map(|name| (*name).to_owned()).collect(),
             players: vec!["reference".to_owned(), "mutants/ignores-the-404".to_owned()],
@@ -75,7 +76,7 @@ fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
             ..conformance::Options::default()
         })
     };
-    let (slow, fast) = (run(1.0)?, run(conformance::Options::default().speed)?);
+    let (slow, fast) = (run(Speed::Fixed(1.0))?, run(Speed::Auto)?);
     let checks = slow.trials.iter().zip(&fast.trials).map(|(slow, fast)| {
         let is_same = slow.verdict == fast.verdict && binding_rules(slow) == binding_rules(fast);
         let words = |trial: &TrialReport| {

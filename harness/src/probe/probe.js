@@ -275,13 +275,22 @@
     return isValid ? { run, number } : null;
   };
 
-  const watched = new WeakSet();
+  // Faster than life a few frames of each segment are enough for the judge, and reading one costs more than decoding
+  // many: of those that follow each other steadily, one in so many seconds of media is read.
+  const READ_EVERY_S = window.__segproofSpeed ? 0.25 : 0;
+  // After something has happened to the element all are read for a while, wall milliseconds.
+  const ALERT_MS = 150;
+
+  const watched = new WeakMap();
   const watch = (element) => {
     if (watched.has(element)) return;
-    watched.add(element);
     video = video || element;
     let last = null;
-    const look = (_, { mediaTime, presentedFrames }) => {
+    let read = null;
+    let passedOver = null;
+    const readFrame = ({ mediaTime, presentedFrames }) => {
+      passedOver = null;
+      read = mediaTime;
       const code = readCode(element);
       if (!code) log('unreadable', { media_time: mediaTime });
       else if (!last || code.number !== last.number || code.run !== last.run) {
@@ -290,16 +299,33 @@
         log('frame', { ...code, media_time: mediaTime, presented: presentedFrames, dropped: droppedVideoFrames });
       }
       last = code;
+    };
+    let alertUntil = now() + ALERT_MS;
+    const look = (_, metadata) => {
+      const step = metadata.mediaTime - read;
+      if (read !== null && last && step > 0 && step < READ_EVERY_S && now() > alertUntil) passedOver = metadata;
+      else readFrame(metadata);
       onFrame.call(element, look);
     };
     onFrame.call(element, look);
+    watched.set(element, {
+      alert() { alertUntil = now() + ALERT_MS; },
+      // The picture stays: what was passed over is what the viewer sees.
+      stay() { if (passedOver) readFrame(passedOver); },
+    });
   };
   const EVENTS = ['loadstart', 'loadedmetadata', 'canplay', 'play', 'playing', 'pause', 'waiting', 'stalled',
     'seeking', 'seeked', 'ended', 'error', 'emptied'];
+  const STAYS = ['pause', 'waiting', 'ended'];
   for (const type of EVENTS) {
     addEventListener(type, ({ target }) => {
       if (!(target instanceof HTMLMediaElement)) return;
-      if (target instanceof HTMLVideoElement) watch(target);
+      if (target instanceof HTMLVideoElement) {
+        watch(target);
+        const eye = watched.get(target);
+        eye.alert();
+        if (STAYS.includes(type)) eye.stay();
+      }
       const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
       log('media', { event: type, time: target.currentTime, error });
     }, true);

@@ -32,9 +32,9 @@ impl Stream {
         let mut media = Vec::new();
         let mut own = None;
         for source in presentation::sources(scenario) {
-            let recipe = plan.recipes.join(&source.fixture);
-            let made = fixtures::ensure(&recipe, source.run, &plan.fixtures, &mut |_| {})?;
-            let fixture = fixtures::load(&made)?;
+            let made =
+                plan.made(&source).with_context(|| format!("the plan has no fixture {}", source.fixture))?;
+            let fixture = fixtures::load(made)?;
             media.push(Arc::new(media_of(&fixture, &scenario.stream.pieces)?));
             own.get_or_insert(fixture);
         }

@@ -148,13 +148,16 @@ fn with_probe(html: &str, files: &PageFiles) -> String {
     if files.is_heard {
         scripts.push_str("<script>window.__segproofEar = {};</script>");
     }
+    if speed != 1.0 {
+        // The warp takes it away again.
+        scripts.push_str(&format!("<script>window.__segproofSpeed = {speed};</script>"));
+    }
     scripts.push_str(&format!("<script>{PROBE}</script>"));
     if files.is_heard {
         scripts.push_str(&format!("<script>{EAR}</script>"));
     }
     if speed != 1.0 {
-        scripts
-            .push_str(&format!("<script>window.__segproofSpeed = {speed};</script><script>{WARP}</script>"));
+        scripts.push_str(&format!("<script>{WARP}</script>"));
     }
     if files.conditions.is_some() {
         scripts.push_str(&format!("<script>{CONDITIONS}</script>"));
@@ -267,8 +270,11 @@ mod tests {
 
     #[test]
     fn the_warp_comes_with_speeds_other_than_1_only() {
-        assert!(!with_probe("<head>", &at_speed(1.0)).contains("__segproofSpeed"));
-        assert!(with_probe("<head>", &at_speed(2.5)).contains("__segproofSpeed = 2.5;"));
+        let at_1 = with_probe("<head>", &at_speed(1.0));
+        assert!(!at_1.contains("__segproofSpeed = ") && !at_1.contains(WARP));
+        let faster = with_probe("<head>", &at_speed(2.5));
+        let place = |part: &str| faster.find(part).expect("it is there");
+        assert!(place("__segproofSpeed = 2.5;") < place(PROBE) && place(PROBE) < place(WARP));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Progress {
     pub fn rerun(&self, count: usize) {
         self.begin_pass();
         self.bar.inc_length(count as u64);
-        let line = format!("{count} inconclusive: once more, alone and at speed 1");
+        let line = format!("{count} inconclusive: once more, at speed 1");
         if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
     }
 

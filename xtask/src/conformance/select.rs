@@ -194,13 +194,14 @@ fn trial(
     let missing: Vec<&str> =
         info.needs.iter().filter(|need| !player.can.contains(*need)).map(String::as_str).collect();
     let skip = (!missing.is_empty()).then(|| format!("{} cannot {}", player.name, missing.join(", ")));
+    let speed = options.speed.in_engine(engine);
     let mut plan = TrialPlan {
         player: player.name.clone(),
         player_dir: player.dir.clone(),
         browser: engine.name.to_owned(),
         scenario: scenario.to_owned(),
         scenario_file: file.to_owned(),
-        speed: info.max_speed.map_or(options.speed, |most| options.speed.min(most)),
+        speed: info.max_speed.map_or(speed, |most| speed.min(most)),
         phase: options.phase,
         snapshot: (player.name == OWN_PLAYER && options.phase.is_none()).then(|| OWN_PLAYER.to_owned()),
         repro: String::new(),
@@ -209,13 +210,12 @@ fn trial(
     Trial { plan, summary: info.summary.clone(), sources: info.sources.clone(), skip }
 }
 
-/// The command that runs one trial as this run does.
+/// The command that runs one trial as this run does, but for the speed, of which the machine has a say.
 fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
     let mut words = vec!["cargo xtask conformance".to_owned(), quoted(&plan.name())];
     let mut add = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
     add("--player", player);
     add("--browser", &plan.browser);
-    add("--speed", &options.speed.to_string());
     if let Some(folder) = &options.scenarios {
         add("--scenarios", &folder.display().to_string());
     }

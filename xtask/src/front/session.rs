@@ -369,7 +369,7 @@ async fn watch(shared: Arc<Shared>, id: String, browser: Arc<Browser>, client: u
     shared.end_session(&id, &why, Manner::AtOnce).await;
 }
 
-async fn process_gone(pid: u32) {
+pub async fn process_gone(pid: u32) {
     let mut look = tokio::time::interval(CLIENT_LOOK);
     while processes::exists(pid) {
         look.tick().await;

@@ -41,6 +41,7 @@ async fn front(remote: &str) -> (Front, reqwest::Client, mpsc::UnboundedReceiver
     let folder = tempfile::tempdir().expect("folder");
     let settings = Settings {
         sessions: 1,
+        pacing: Pacing::ONE_AT_A_TIME,
         window: Window::Headless,
         remote: Some(remote.to_owned()),
         viewer: None,
@@ -152,5 +153,32 @@ async fn reports_are_passed_on() {
     let answer = client.post(&front.notify).json(&report).send().await.expect("answer");
     assert!(answer.status().is_success());
     assert_eq!(finished.recv().await, Some(report));
+    front.close().await;
+}
+
+#[tokio::test]
+async fn a_trial_begins_when_the_one_before_is_over_or_gone() {
+    let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
+    let begin = async |name: &str, pid: u32| {
+        let asked = Begin { trial: format!("p@chromium/{name}"), speed: 8.0, pid };
+        let answer = client.post(&front.pace).json(&asked).send().await.expect("answer");
+        answer.json::<Begun>().await.expect("json").speed
+    };
+    let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+    assert_eq!(begin("a/first", std::process::id()).await, 8.0);
+    let mut second = std::pin::pin!(begin("a/second", sleeper.id()));
+    tokio::select! {
+        biased;
+        _ = &mut second => panic!("there was no place for it"),
+        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+    }
+    let mut over = crate::report::sample::trial("a/first", segproof_core::report::Verdict::Pass);
+    (over.player, over.browser) = ("p".to_owned(), "chromium".to_owned());
+    client.post(&front.notify).json(&over).send().await.expect("answer");
+    assert_eq!(second.await, 8.0);
+    // It ends without a report.
+    sleeper.kill().expect("kill");
+    sleeper.wait().expect("wait");
+    assert_eq!(begin("a/third", std::process::id()).await, 8.0);
     front.close().await;
 }
