@@ -375,7 +375,7 @@ impl Round<'_> {
         Ok(reports)
     }
 
-    /// Runs what was inconclusive once more, alone and at speed 1. A failure is never run again.
+    /// Runs what was inconclusive once more, at speed 1 and one for each core. A failure is never run again.
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()

@@ -159,14 +159,14 @@ async fn reports_are_passed_on() {
 #[tokio::test]
 async fn a_trial_begins_when_the_one_before_is_over_or_gone() {
     let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
-    let begin = async |name: &str, pid: u32| {
+    let begin = |name: &str, pid: u32| {
         let asked = Begin { trial: format!("p@chromium/{name}"), speed: 8.0, pid };
-        let answer = client.post(&front.pace).json(&asked).send().await.expect("answer");
-        answer.json::<Begun>().await.expect("json").speed
+        let asking = client.post(&front.pace).json(&asked).send();
+        tokio::spawn(async move { asking.await.expect("answer").json::<Begun>().await.expect("json").speed })
     };
     let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-    assert_eq!(begin("a/first", std::process::id()).await, 8.0);
-    let mut second = std::pin::pin!(begin("a/second", sleeper.id()));
+    assert_eq!(begin("a/first", std::process::id()).await.expect("first"), 8.0);
+    let mut second = begin("a/second", sleeper.id());
     tokio::select! {
         biased;
         _ = &mut second => panic!("there was no place for it"),
@@ -175,10 +175,10 @@ async fn a_trial_begins_when_the_one_before_is_over_or_gone() {
     let mut over = crate::report::sample::trial("a/first", segproof_core::report::Verdict::Pass);
     (over.player, over.browser) = ("p".to_owned(), "chromium".to_owned());
     client.post(&front.notify).json(&over).send().await.expect("answer");
-    assert_eq!(second.await, 8.0);
+    assert_eq!(second.await.expect("second"), 8.0);
     // It ends without a report.
     sleeper.kill().expect("kill");
     sleeper.wait().expect("wait");
-    assert_eq!(begin("a/third", std::process::id()).await, 8.0);
+    assert_eq!(begin("a/third", std::process::id()).await.expect("third"), 8.0);
     front.close().await;
 }
