@@ -14,6 +14,7 @@ mod viewer;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -23,13 +24,14 @@ use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::engine::{self, Engine, Window};
 use segproof_harness::plan::{RunPlan, TrialPlan};
+use segproof_harness::serve::Listen;
 use tokio::sync::mpsc;
 
 use crate::doctor::{self, Consent, Need};
-use crate::front::{self, Front};
+use crate::front::{self, Front, Remote};
 use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
-use crate::{fixtures, paths, player, report};
+use crate::{fixtures, listen, paths, player, report};
 use kept::Kept;
 use nextest::Keeper;
 use progress::Progress;
@@ -81,7 +83,11 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Use this WebDriver (a Selenium Grid, for example) in place of drivers of our own
     #[arg(long, value_name = "URL")]
-    pub webdriver: Option<String>,
+    pub webdriver: Option<Remote>,
+    /// The address of this machine at which its browsers reach pages and streams, as does whoever else reaches it
+    /// [default: this machine alone]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, requires = "webdriver")]
+    pub origin_host: Option<IpAddr>,
     /// Run only every N-th trial, from the K-th
     #[arg(long, value_name = "K/N")]
     pub partition: Option<select::Partition>,
@@ -119,6 +125,7 @@ impl Default for Options {
             list: false,
             out: None,
             webdriver: None,
+            origin_host: None,
             partition: None,
             headed: false,
             keep_open: false,
@@ -167,7 +174,8 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
         !options.keep_open || std::io::stdin().is_terminal(),
         "--keep-open waits for Enter: start it in a terminal"
     );
-    let engines = engines(&options.browsers)?;
+    let listen = options.listen()?;
+    let engines = engines(&options)?;
     let selection = select(&options)?;
     selection.complain()?;
     let mut needs = needs(&options, &engines);
@@ -188,13 +196,19 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     fixtures::make(&selection.fixtures())?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_selected(&options, selection, &out, &lock))
+    runtime.block_on(async {
+        if let Some(remote) = &options.webdriver {
+            remote.look(&engines).await?;
+        }
+        run_selected(&options, selection, listen, &out, &lock).await
+    })
 }
 
 /// The run proper: front, trials, reruns, report. Its wall time is the report's.
 async fn run_selected(
     options: &Options,
     selection: Selection,
+    listen: Listen,
     out: &Path,
     lock: &File,
 ) -> anyhow::Result<Report> {
@@ -207,8 +221,9 @@ async fn run_selected(
     let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
-        // One more than trials, so that none waits until a browser has forgotten the trial before.
-        sessions: jobs + 1,
+        // One more than trials, so that none waits until a browser has forgotten the trial before. Of somebody else's, not
+        // more than were asked for.
+        sessions: jobs + usize::from(options.webdriver.is_none()),
         window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
         viewer: options.keep_open.then_some(hold),
@@ -228,7 +243,7 @@ async fn run_selected(
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
-        let plan = plan(options, &selection, &front, round_out);
+        let plan = plan(options, &selection, &front, listen, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
         let kept = kept.as_ref().map(|kept| (kept, round));
@@ -262,12 +277,13 @@ fn counts(trial: &TrialReport) -> bool {
     !trial.kept && matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
 }
 
-fn plan(options: &Options, selection: &Selection, front: &Front, out: PathBuf) -> RunPlan {
+fn plan(options: &Options, selection: &Selection, front: &Front, listen: Listen, out: PathBuf) -> RunPlan {
     RunPlan {
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
         signals: front.signals.clone(),
         hold: front.hold.clone(),
+        listen,
         out,
         recipes: fixtures::recipes(),
         fixtures: fixtures::cache(),
@@ -419,6 +435,18 @@ impl Options {
         self.filters.is_empty() && self.scenarios.is_none() && self.partition.is_none() && is_own
     }
 
+    /// Where pages and streams are served.
+    fn listen(&self) -> anyhow::Result<Listen> {
+        if let (Some(remote), None) = (&self.webdriver, self.origin_host) {
+            ensure!(
+                remote.is_here(),
+                "browsers at {remote} can't reach 127.0.0.1, where pages and streams are served: name the address of this \
+                 machine at which they reach it with --origin-host ADDR (docs/remote.md)"
+            );
+        }
+        listen::at(self.origin_host, 0)
+    }
+
     /// The output folder, absolute.
     pub fn out(&self) -> PathBuf {
         let folder = self.out.clone().unwrap_or_else(|| paths::target().join("conformance"));
@@ -429,16 +457,17 @@ impl Options {
 fn select(options: &Options) -> anyhow::Result<Selection> {
     let scenarios = options.scenarios.clone().unwrap_or_else(|| paths::root().join("scenarios"));
     let players = select::players(&options.players)?;
-    let engines = engines(&options.browsers)?;
+    let engines = engines(options)?;
     select::trials(options, &scenarios, &players, &engines)
 }
 
-fn engines(names: &[String]) -> anyhow::Result<Vec<&'static Engine>> {
+fn engines(options: &Options) -> anyhow::Result<Vec<&'static Engine>> {
+    let is_here = |engine: &&Engine| options.webdriver.is_some() || !engine.is_remote_only();
     let known: Vec<&str> = engine::ENGINES.iter().map(|engine| engine.name).collect();
     let mut engines: Vec<&'static Engine> = Vec::new();
-    for name in names {
+    for name in &options.browsers {
         let found: Vec<&'static Engine> = match name.as_str() {
-            "all" => engine::ENGINES.iter().collect(),
+            "all" => engine::ENGINES.iter().filter(is_here).collect(),
             name => engine::engine(name).into_iter().collect(),
         };
         if found.is_empty() {
@@ -454,7 +483,8 @@ fn engines(names: &[String]) -> anyhow::Result<Vec<&'static Engine>> {
 fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
     let mut needs = vec![Need::Nextest, Need::WasmTarget, Need::Ffmpeg];
     if options.webdriver.is_none() {
-        needs.extend(engines.iter().map(|engine| Need::Engine(engine.name)));
+        let here = engines.iter().filter(|engine| !engine.is_remote_only());
+        needs.extend(here.map(|engine| Need::Engine(engine.name)));
     }
     needs
 }
@@ -532,13 +562,32 @@ mod tests {
     }
 
     #[test]
-    fn engines_are_named_once() {
-        let names = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-            engines(&names).map(|engines| engines.len())
+    fn browsers_elsewhere_want_an_address_that_they_reach() {
+        let listen = |url: &str, origin_host| {
+            let webdriver = Some(url.parse().expect("a URL"));
+            Options { webdriver, origin_host, ..Options::default() }.listen()
         };
-        assert_eq!(names(&["chromium", "chromium"]).expect("known"), 1);
-        assert_eq!(names(&["all", "chromium"]).expect("known"), engine::ENGINES.len());
-        assert!(names(&["netscape"]).expect_err("unknown").to_string().contains("chromium"));
+        let own = std::net::Ipv4Addr::LOCALHOST.into();
+        assert_eq!(listen("http://localhost:4444", None).expect("this machine"), Listen::default());
+        let error = listen("http://grid:4444", None).expect_err("elsewhere").to_string();
+        assert!(error.contains("--origin-host"), "{error}");
+        // A name of this machine's that only its owner knows to be one.
+        assert_eq!(listen("http://grid:4444", Some(own)).expect("said so").host, own);
+    }
+
+    #[test]
+    fn engines_are_named_once() {
+        let names = |names: &[&str], webdriver: Option<&str>| {
+            let browsers = names.iter().map(|name| name.to_string()).collect();
+            let webdriver = webdriver.map(|url| url.parse().expect("a URL"));
+            engines(&Options { browsers, webdriver, ..Options::default() }).map(|engines| engines.len())
+        };
+        assert_eq!(names(&["chromium", "chromium"], None).expect("known"), 1);
+        let grid = Some("http://127.0.0.1:4444");
+        assert_eq!(names(&["all", "chromium"], grid).expect("known"), engine::ENGINES.len());
+        let of_here = engine::ENGINES.iter().filter(|engine| !engine.is_remote_only()).count();
+        assert_eq!(names(&["all", "chromium"], None).expect("known"), of_here);
+        assert_eq!(names(&["all", "safari"], None).expect("known"), of_here + 1);
+        assert!(names(&["netscape"], None).expect_err("unknown").to_string().contains("chromium"));
     }
 }

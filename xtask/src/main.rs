@@ -11,7 +11,9 @@ mod doctor;
 mod doubt;
 mod fixtures;
 mod front;
+mod grid;
 mod guide;
+mod listen;
 mod mutants;
 mod overload;
 mod pages;
@@ -49,6 +51,8 @@ enum Command {
     Doubt(doubt::Options),
     /// Open the pages that assert what the suite makes of a page's world.
     Pages,
+    /// Run trials through a Selenium Grid that is started here, and see them end as without one.
+    Grid(grid::Options),
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Overload(options) => overload::command(&options),
         Command::Doubt(options) => doubt::command(&options),
         Command::Pages => pages::command(),
+        Command::Grid(options) => grid::command(&options),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),

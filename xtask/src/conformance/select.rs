@@ -193,7 +193,13 @@ fn trial(
 ) -> Trial {
     let missing: Vec<&str> =
         info.needs.iter().filter(|need| !player.can.contains(*need)).map(String::as_str).collect();
-    let skip = (!missing.is_empty()).then(|| format!("{} cannot {}", player.name, missing.join(", ")));
+    let skip = if !missing.is_empty() {
+        Some(format!("{} cannot {}", player.name, missing.join(", ")))
+    } else if engine.is_remote_only() && options.webdriver.is_none() {
+        Some(format!("not installed: {} is reached by --webdriver only (docs/remote.md)", engine.name))
+    } else {
+        None
+    };
     let mut plan = TrialPlan {
         player: player.name.clone(),
         player_dir: player.dir.clone(),
@@ -220,7 +226,10 @@ fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
         add("--scenarios", &folder.display().to_string());
     }
     if let Some(url) = &options.webdriver {
-        add("--webdriver", url);
+        add("--webdriver", &url.to_string());
+    }
+    if let Some(host) = options.origin_host {
+        add("--origin-host", &host.to_string());
     }
     if let Some(phase) = options.phase {
         words.push(format!("--phase {phase}"));
@@ -409,6 +418,34 @@ mod tests {
         let only_two = selected(&one, folder.path()).expect("select");
         assert!(only_two.fixtures().is_empty(), "a skipped trial needs no fixture");
         assert!(two.plan.repro.contains("p@chromium/b/two"));
+    }
+
+    #[test]
+    fn browsers_elsewhere_are_skipped_unless_somebody_has_them() {
+        let folder = folder();
+        let skipped = |options: &Options| {
+            let player = Player {
+                name: "p".into(),
+                dir: "p".into(),
+                given: "p".into(),
+                can: BTreeSet::from(["stop".to_owned()]),
+                is_from_npm: false,
+            };
+            let safari = segproof_harness::engine::engine("safari").expect("safari");
+            let selection = trials(options, folder.path(), &[player], &[safari]).expect("select");
+            let first = selection.trials[0].plan.clone();
+            (selection.skip_reason(&first), first.repro)
+        };
+        let (reason, _) = skipped(&Options::default());
+        assert!(reason.expect("skipped").starts_with("not installed: safari"));
+        let webdriver = Some("http://me:secret@grid:4444".parse().expect("a URL"));
+        let origin_host = Some("192.0.2.7".parse().expect("an address"));
+        let (reason, repro) = skipped(&Options { webdriver, origin_host, ..Options::default() });
+        assert_eq!(reason, None);
+        assert!(
+            repro.ends_with("--webdriver http://USER:PASSWORD@grid:4444 --origin-host 192.0.2.7"),
+            "{repro}"
+        );
     }
 
     #[test]
