@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_core::report::{Partition, Report, TrialReport, Verdict};
 use segproof_harness::engine::{self, Engine, Window};
 use segproof_harness::plan::{RunPlan, TrialPlan};
 use segproof_harness::serve::Listen;
@@ -89,8 +89,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDR", value_parser = listen::address, requires = "webdriver")]
     pub origin_host: Option<IpAddr>,
     /// Run only every N-th trial, from the K-th
-    #[arg(long, value_name = "K/N")]
-    pub partition: Option<select::Partition>,
+    #[arg(long, value_name = "K/N", value_parser = select::partition)]
+    pub partition: Option<Partition>,
     /// Show the browsers' windows
     #[arg(long)]
     pub headed: bool,
@@ -155,17 +155,8 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         selection.complain()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let is_whole = options.is_whole();
     let report = run(options)?;
-    report::print(&report, &out);
-    // What an inconclusive trial would have covered is not known.
-    let is_complete = is_whole && !report.trials.iter().any(|trial| trial.verdict == Verdict::Inconclusive);
-    let uncovered = if is_complete { report::uncovered(&report) } else { Vec::new() };
-    for what in &uncovered {
-        eprintln!("the suite does not cover {what}");
-    }
-    let code = if uncovered.is_empty() { report::exit_code(&report) } else { crate::OWN_FAULT };
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(report::conclude(&report, &out)))
 }
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
@@ -259,7 +250,7 @@ async fn run_selected(
 
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;
-    let report = Report { version: 1, wall_ms, stream_ms, trials };
+    let report = Report { version: 1, wall_ms, stream_ms, selected: select::selected(options), trials };
     report::write(&report, out, options.beside)?;
     Ok(report)
 }
@@ -429,12 +420,6 @@ impl Round<'_> {
 }
 
 impl Options {
-    /// Every scenario of the project with our own player: then each kind of fault and each rule has to come about.
-    fn is_whole(&self) -> bool {
-        let is_own = self.players.iter().any(|player| player == OWN_PLAYER);
-        self.filters.is_empty() && self.scenarios.is_none() && self.partition.is_none() && is_own
-    }
-
     /// Where pages and streams are served.
     fn listen(&self) -> anyhow::Result<Listen> {
         if let (Some(remote), None) = (&self.webdriver, self.origin_host) {

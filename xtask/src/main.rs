@@ -49,6 +49,9 @@ enum Command {
     Overload(overload::Options),
     /// Break the rules and the origin line by line, and see the tests notice.
     Doubt(doubt::Options),
+    /// Work on the reports of earlier runs.
+    #[command(subcommand)]
+    Report(report::Command),
     /// Open the pages that assert what the suite makes of a page's world.
     Pages,
     /// Run trials through a Selenium Grid that is started here, and see them end as without one.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
         Command::Doubt(options) => doubt::command(&options),
+        Command::Report(command) => report::command(command),
         Command::Pages => pages::command(),
         Command::Grid(options) => grid::command(&options),
         Command::Player => player_command(),

@@ -101,6 +101,7 @@ async fn serve(plan: &RunPlan) -> anyhow::Result<Report> {
         version: 1,
         wall_ms: begun.elapsed().as_millis() as u64,
         stream_ms: trial.stream_ms,
+        selected: Default::default(),
         trials: vec![trial.clone()],
     };
     let tell = |news: News| match news {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use globset::{Glob, GlobMatcher};
 use segproof_core::presentation::{self, Source};
+use segproof_core::report::{Partition, Selected};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
 use segproof_harness::player::Player as PlayerFolder;
@@ -55,13 +55,6 @@ pub struct Player {
     /// Its abilities, from player.toml.
     pub can: BTreeSet<String>,
     pub is_from_npm: bool,
-}
-
-/// `K/N`: every N-th trial from the K-th (counted from 1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Partition {
-    pub part: usize,
-    pub parts: usize,
 }
 
 /// Reads what the runner needs of a scenario; the error shows file, line and caret.
@@ -321,16 +314,40 @@ impl Selection {
     }
 }
 
-impl FromStr for Partition {
-    type Err = String;
+/// Reads `K/N`.
+pub fn partition(text: &str) -> Result<Partition, String> {
+    let parsed = text
+        .split_once('/')
+        .and_then(|(part, parts)| Some(Partition { part: part.parse().ok()?, parts: parts.parse().ok()? }));
+    parsed
+        .filter(|Partition { part, parts }| (1..=*parts).contains(part))
+        .ok_or_else(|| format!("`{text}` is not K/N with K from 1 to N"))
+}
 
-    fn from_str(text: &str) -> Result<Partition, String> {
-        let parsed = text.split_once('/').and_then(|(part, parts)| {
-            Some(Partition { part: part.parse().ok()?, parts: parts.parse().ok()? })
-        });
-        parsed
-            .filter(|Partition { part, parts }| (1..=*parts).contains(part))
-            .ok_or_else(|| format!("`{text}` is not K/N with K from 1 to N"))
+/// What the options select, in the words of a command line.
+pub fn selected(options: &Options) -> Selected {
+    let mut words: Vec<String> = options.filters.iter().map(|filter| quoted(filter)).collect();
+    let mut add = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
+    options.players.iter().for_each(|player| add("--player", player));
+    options.browsers.iter().for_each(|browser| add("--browser", browser));
+    add("--speed", &options.speed.to_string());
+    if let Some(phase) = options.phase {
+        add("--phase", &phase.to_string());
+    }
+    if options.repeat > 1 {
+        add("--repeat", &options.repeat.to_string());
+    }
+    if let Some(folder) = &options.scenarios {
+        add("--scenarios", &folder.display().to_string());
+    }
+    if options.strict {
+        words.push("--strict".to_owned());
+    }
+    let is_own = options.players.iter().any(|player| player == OWN_PLAYER);
+    Selected {
+        options: words.join(" "),
+        is_whole: options.filters.is_empty() && options.scenarios.is_none() && is_own,
+        partition: options.partition,
     }
 }
 
@@ -387,13 +404,26 @@ mod tests {
     #[test]
     fn partitions_share_out_everything_once() {
         let part = |text: &str| {
-            names(&Options { partition: Some(text.parse().expect("K/N")), ..Options::default() })
+            names(&Options { partition: Some(partition(text).expect("K/N")), ..Options::default() })
         };
         let mut all = [part("1/2"), part("2/2")].concat();
         all.sort_unstable();
         assert_eq!(all, filtered(&[]));
-        assert!("0/2".parse::<Partition>().is_err());
-        assert!("3/2".parse::<Partition>().is_err());
+        assert!(partition("0/2").is_err());
+        assert!(partition("3/2").is_err());
+    }
+
+    #[test]
+    fn parts_of_a_run_say_the_same_of_what_was_chosen() {
+        let of = |partition: Option<&str>, filters: &[&str]| {
+            let partition = partition.map(|text| super::partition(text).expect("K/N"));
+            let filters = filters.iter().map(|filter| filter.to_string()).collect();
+            super::selected(&Options { partition, filters, ..Options::default() })
+        };
+        assert_eq!(of(Some("1/2"), &[]).options, of(None, &[]).options);
+        assert!(of(Some("1/2"), &[]).is_whole && of(Some("1/2"), &[]).partition.is_some());
+        assert_eq!(of(None, &["a b"]).options, "'a b' --player reference --browser chromium --speed 4");
+        assert!(!of(None, &["a b"]).is_whole);
     }
 
     #[test]

@@ -78,8 +78,7 @@ impl Remote {
         {
             let browsers = offered.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             eprintln!(
-                "warning: the Grid at {self} has no {} ({}) now, but {browsers}: its sessions wait there, or are refused",
-                engine.name,
+                "warning: the Grid at {self} has no {} now, but {browsers}: its sessions wait there, or are refused",
                 named(engine),
             );
         }

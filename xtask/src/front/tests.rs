@@ -124,12 +124,12 @@ async fn remote_of_one_place() -> String {
         let (places, opened) = (Arc::clone(&places), Arc::clone(&opened));
         async move {
             let is_session = request.uri().path().matches('/').count() <= 2;
-            let value = match request.method() {
-                &Method::POST if request.uri().path() == "/session" => {
+            let value = match *request.method() {
+                Method::POST if request.uri().path() == "/session" => {
                     places.acquire().await.expect("open").forget();
                     json!({"sessionId": format!("s{}", opened.fetch_add(1, Ordering::SeqCst))})
                 }
-                &Method::DELETE if is_session => {
+                Method::DELETE if is_session => {
                     places.add_permits(1);
                     Value::Null
                 }
