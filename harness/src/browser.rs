@@ -18,7 +18,7 @@ impl Session {
     pub async fn open(webdriver: &str, browser: &str, trial: &str) -> anyhow::Result<Session> {
         let engine = engine(browser).with_context(|| format!("there is no browser {browser:?}"))?;
         let capabilities = Capabilities::from(engine.session_request(trial));
-        let opening = WebDriver::new(webdriver, capabilities);
+        let opening = WebDriver::builder(webdriver, capabilities).request_timeout(OPEN_LIMIT).connect();
         let driver = tokio::time::timeout(OPEN_LIMIT, opening).await.context("no session in time")??;
         let version =
             driver.capabilities().get("browserVersion").and_then(|v| v.as_str()).unwrap_or("").to_string();
@@ -49,6 +49,7 @@ impl Session {
     }
 }
 
-/// Longer than the front's own limit, so that its explanation arrives first. Includes waiting for a place.
-const OPEN_LIMIT: Duration = Duration::from_secs(120);
+/// Longer than the front's own limits, so that its explanation arrives first. Includes waiting for a place, here and in
+/// the queue of a Selenium Grid.
+const OPEN_LIMIT: Duration = Duration::from_secs(450);
 const PAGE_LIMIT: Duration = Duration::from_secs(20);

@@ -31,7 +31,7 @@ pub struct Engine {
     pub name: &'static str,
     /// Names or paths of the browser's program, best first.
     pub browsers: &'static [&'static str],
-    /// Names or paths of the driver's program, best first.
+    /// Names or paths of the driver's program, best first; none: it is reached by `--webdriver` only.
     pub drivers: &'static [&'static str],
     /// What else must be here: names or paths, each with the reason.
     pub parts: &'static [(&'static str, &'static str)],
@@ -93,7 +93,7 @@ pub enum DriverPort {
 /// below the user's home, unless the environment names another place: then its command line names the session's
 /// folder too, by which it is found. (`--disable-breakpad` and `--disable-crash-reporter` don't keep it away, and
 /// with `--disable-crashpad-for-testing` the renderers of Debian's build hang.)
-pub const ENGINES: &[Engine] = &[CHROMIUM, FIREFOX, WEBKITGTK, WPE];
+pub const ENGINES: &[Engine] = &[CHROMIUM, FIREFOX, WEBKITGTK, WPE, SAFARI, EDGE];
 
 const CHROMIUM: Engine = Engine {
     name: "chromium",
@@ -264,6 +264,57 @@ const WPE: Engine = Engine {
     forget: None,
 };
 
+/// Apple's, which no system but its own has. It has no options for arguments; `acceptInsecureCerts` is from 15.4 on.
+const SAFARI: Engine = Engine {
+    name: "safari",
+    browsers: &[],
+    drivers: &[],
+    parts: &[],
+    driver_args: &[],
+    driver_port: DriverPort::Given("--port="),
+    environment: &[],
+    driver_port_taken: "Address already in use",
+    version: Version::OfEach,
+    needs_display: false,
+    capabilities: r#"{"browserName": "safari", "acceptInsecureCerts": true}"#,
+    options_key: "safari:options",
+    headless_args: &[],
+    root_args: &[],
+    profile_arg: None,
+    speed_max: 8.0,
+    session_timeout: Duration::from_secs(60),
+    forget: None,
+};
+
+/// Microsoft's, whose packages are its own. It is a Chromium, but for the names.
+const EDGE: Engine = Engine {
+    name: "edge",
+    browsers: &[],
+    drivers: &[],
+    capabilities: r#"{
+        "browserName": "MicrosoftEdge",
+        "acceptInsecureCerts": true,
+        "ms:edgeOptions": {
+            "args": [
+                "--autoplay-policy=no-user-gesture-required",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-features=BackForwardCache",
+                "--disable-background-timer-throttling",
+                "--disable-renderer-backgrounding",
+                "--disable-backgrounding-occluded-windows"
+            ]
+        }
+    }"#,
+    options_key: "ms:edgeOptions",
+    forget: None,
+    ..CHROMIUM
+};
+
 /// Looking through all plugins takes GStreamer three seconds: what it found is kept beside the sessions' folders.
 const WEBKIT_ENVIRONMENT: &[(&str, &str)] =
     &[("TMPDIR", "{folder}"), ("HOME", "{folder}"), ("GST_REGISTRY", "{folder}/../gstreamer-registry.bin")];
@@ -337,6 +388,10 @@ impl Engine {
         if let (Some(argument), Some(profile)) = (self.profile_arg, machine.profile) {
             args.push(format!("{argument}{}", profile.display()));
         }
+        if args.is_empty() && machine.browser.is_none() {
+            // Not even an empty entry: who knows no such options may refuse them.
+            return;
+        }
         let options = always.entry(self.options_key).or_insert_with(|| json!({}));
         if !options["args"].is_array() {
             options["args"] = json!([]);
@@ -371,6 +426,16 @@ impl Engine {
     /// Where the driver is: the environment's word (`SEGPROOF_CHROMIUM_DRIVER`), else as for the browser.
     pub fn find_driver(&self) -> Option<PathBuf> {
         find_program(&format!("SEGPROOF_{}_DRIVER", self.name.to_uppercase()), self.drivers)
+    }
+
+    /// What WebDriver calls the browser.
+    pub fn browser_name(&self) -> String {
+        self.base_capabilities()["browserName"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Whether none is ever started here.
+    pub fn is_remote_only(&self) -> bool {
+        self.drivers.is_empty()
     }
 
     /// The first of the other parts that is not here, with what it is for.
@@ -421,7 +486,9 @@ mod tests {
     fn every_row_is_complete() {
         for row in ENGINES {
             let request = row.session_request("player@engine/a/b");
-            assert!(request[row.options_key]["args"].is_array(), "{}: args", row.name);
+            let options = request.get(row.options_key);
+            let has_arguments = options.is_some_and(|options| options["args"].is_array());
+            assert!(has_arguments || row.name == "safari", "{}: args", row.name);
             let client: Client = serde_json::from_value(request[CLIENT_CAPABILITY].clone()).expect("client");
             assert_eq!(client.engine, row.name);
             if let DriverPort::Announced(before) = row.driver_port {
@@ -433,6 +500,16 @@ mod tests {
                 serde_json::from_str::<Value>(body).expect("the body of a command is JSON");
             }
         }
+    }
+
+    #[test]
+    fn an_engine_without_options_is_sent_none() {
+        let safari = engine("safari").expect("safari");
+        let mut always = safari.session_request("t");
+        let machine = Machine { browser: None, profile: None, window: Window::Headless, user: User::Root };
+        safari.complete(&mut always, &machine);
+        always.remove(CLIENT_CAPABILITY);
+        assert_eq!(json!(always), json!({"browserName": "safari", "acceptInsecureCerts": true}));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use segproof_core::presentation::Source;
 use serde::{Deserialize, Serialize};
 
+use crate::serve::Listen;
+
 /// The environment variable that holds the path of the plan.
 pub const PLAN_ENV: &str = "SEGPROOF_PLAN";
 
@@ -33,6 +35,8 @@ pub struct RunPlan {
     /// Where to POST the `TrialReport` of a trial that is no plain pass before its browser is closed; the answer comes
     /// when somebody has looked at it. `None`: nobody wants to.
     pub hold: Option<String>,
+    /// Where pages and streams are served.
+    pub listen: Listen,
     /// The run's output folder.
     pub out: PathBuf,
     /// The fixtures that the trials are served from.

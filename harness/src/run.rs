@@ -28,7 +28,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::browser::Session;
 use crate::plan::{Begin, Begun, LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
-use crate::serve::{Listen, PageMessage, Stage};
+use crate::serve::{PageMessage, Stage};
 use conduct::{Conductor, Signals};
 use record::Record;
 use scene::Scene;
@@ -127,11 +127,20 @@ async fn perform(
     player: &Player,
 ) -> anyhow::Result<TrialReport> {
     let folder = trial.dir(&plan.out);
-    let Scene { stage, mut messages, expect, limit_ms, url, _live } =
-        Scene::open(plan, trial, scenario, player, Listen::default()).await?;
+    // Before the scene: a session may be waited for, and a live source runs on meanwhile.
+    let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
+    let scene = match Scene::open(plan, trial, scenario, player).await {
+        Ok(scene) => scene,
+        Err(error) => {
+            if let Ok(session) = session {
+                session.quit().await;
+            }
+            return Err(error);
+        }
+    };
+    let Scene { stage, mut messages, expect, limit_ms, url, _live } = scene;
     let mut record = Record::begin(trial.speed);
 
-    let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
     let (browser_version, session) = match session {
         Ok(session) => (session.version.clone(), Some(session)),
         Err(error) => {

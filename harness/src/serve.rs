@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use segproof_core::action::{Command, Conditions};
 use segproof_core::exchange::{Bases, Host, Protocol};
 use segproof_core::trace::Request;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{SetOnce, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
@@ -52,7 +53,7 @@ pub struct Stage {
 }
 
 /// Where a trial's listeners are bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listen {
     /// An address of this machine at which the browser reaches it.
     pub host: IpAddr,

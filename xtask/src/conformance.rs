@@ -15,6 +15,7 @@ mod viewer;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,16 +23,17 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_core::report::{Partition, Report, TrialReport, Verdict};
 use segproof_harness::engine::{self, Engine, Window};
 use segproof_harness::plan::{MadeFixture, RunPlan, TrialPlan};
+use segproof_harness::serve::Listen;
 use tokio::sync::mpsc;
 
 use crate::doctor::{self, Consent, Need};
-use crate::front::{self, Front, Pacing};
+use crate::front::{self, Front, Pacing, Remote};
 use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
-use crate::{fixtures, paths, player, report};
+use crate::{fixtures, listen, paths, player, report};
 use kept::Kept;
 use nextest::Keeper;
 use progress::Progress;
@@ -84,10 +86,14 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Use this WebDriver (a Selenium Grid, for example) in place of drivers of our own
     #[arg(long, value_name = "URL")]
-    pub webdriver: Option<String>,
+    pub webdriver: Option<Remote>,
+    /// The address of this machine at which its browsers reach pages and streams, as does whoever else reaches it
+    /// [default: this machine alone]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, requires = "webdriver")]
+    pub origin_host: Option<IpAddr>,
     /// Run only every N-th trial, from the K-th
-    #[arg(long, value_name = "K/N")]
-    pub partition: Option<select::Partition>,
+    #[arg(long, value_name = "K/N", value_parser = select::partition)]
+    pub partition: Option<Partition>,
     /// Show the browsers' windows
     #[arg(long)]
     pub headed: bool,
@@ -122,6 +128,7 @@ impl Default for Options {
             list: false,
             out: None,
             webdriver: None,
+            origin_host: None,
             partition: None,
             headed: false,
             keep_open: false,
@@ -152,17 +159,8 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         selection.complain()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let is_whole = options.is_whole();
     let report = run(options)?;
-    report::print(&report, &out);
-    // What an inconclusive trial would have covered is not known.
-    let is_complete = is_whole && !report.trials.iter().any(|trial| trial.verdict == Verdict::Inconclusive);
-    let uncovered = if is_complete { report::uncovered(&report) } else { Vec::new() };
-    for what in &uncovered {
-        eprintln!("the suite does not cover {what}");
-    }
-    let code = if uncovered.is_empty() { report::exit_code(&report) } else { crate::OWN_FAULT };
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(report::conclude(&report, &out)))
 }
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
@@ -171,7 +169,8 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
         !options.keep_open || std::io::stdin().is_terminal(),
         "--keep-open waits for Enter: start it in a terminal"
     );
-    let engines = engines(&options.browsers)?;
+    let listen = options.listen()?;
+    let engines = engines(&options)?;
     let selection = select(&options)?;
     selection.complain()?;
     let mut needs = needs(&options, &engines);
@@ -192,14 +191,26 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     let fixtures = fixtures::make(&selection.fixtures())?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_selected(&options, selection, fixtures, &out, &lock))
+    let ground = Ground { fixtures, listen };
+    runtime.block_on(async {
+        if let Some(remote) = &options.webdriver {
+            remote.look(&engines).await?;
+        }
+        run_selected(&options, selection, ground, &out, &lock).await
+    })
+}
+
+/// What trials stand on: their media, and where it is served.
+struct Ground {
+    fixtures: Vec<MadeFixture>,
+    listen: Listen,
 }
 
 /// The run proper: front, trials, reruns, report. Its wall time is the report's.
 async fn run_selected(
     options: &Options,
     selection: Selection,
-    fixtures: Vec<MadeFixture>,
+    ground: Ground,
     out: &Path,
     lock: &File,
 ) -> anyhow::Result<Report> {
@@ -208,8 +219,9 @@ async fn run_selected(
     let (hold, held) = mpsc::unbounded_channel();
     let (verdicts, finished) = mpsc::unbounded_channel();
     let settings = front::Settings {
-        // One more than trials, so that none waits until a browser has forgotten the trial before.
-        sessions: pacing.most() + 1,
+        // One more than trials, so that none waits until a browser has forgotten the trial before. Of somebody else's, not
+        // more than were asked for.
+        sessions: pacing.most() + usize::from(options.webdriver.is_none()),
         pacing,
         window: if options.headed || options.keep_open { Window::Headed } else { Window::Headless },
         remote: options.webdriver.clone(),
@@ -230,7 +242,7 @@ async fn run_selected(
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
-        let plan = plan(options, &selection, fixtures.clone(), &front, round_out);
+        let plan = plan(options, &selection, &front, &ground, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
         let kept = kept.as_ref().map(|kept| (kept, round));
@@ -246,7 +258,7 @@ async fn run_selected(
 
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;
-    let report = Report { version: 1, wall_ms, stream_ms, trials };
+    let report = Report { version: 1, wall_ms, stream_ms, selected: select::selected(options), trials };
     report::write(&report, out, options.beside)?;
     Ok(report)
 }
@@ -264,21 +276,16 @@ fn counts(trial: &TrialReport) -> bool {
     !trial.kept && matches!(trial.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known)
 }
 
-fn plan(
-    options: &Options,
-    selection: &Selection,
-    fixtures: Vec<MadeFixture>,
-    front: &Front,
-    out: PathBuf,
-) -> RunPlan {
+fn plan(options: &Options, selection: &Selection, front: &Front, ground: &Ground, out: PathBuf) -> RunPlan {
     RunPlan {
         webdriver: front.url.clone(),
         notify: Some(front.notify.clone()),
         pace: None,
         signals: front.signals.clone(),
         hold: front.hold.clone(),
+        listen: ground.listen,
         out,
-        fixtures,
+        fixtures: ground.fixtures.clone(),
         target: paths::target(),
         strict: options.strict,
         bless: options.bless,
@@ -442,10 +449,16 @@ impl Options {
         }
     }
 
-    /// Every scenario of the project with our own player: then each kind of fault and each rule has to come about.
-    fn is_whole(&self) -> bool {
-        let is_own = self.players.iter().any(|player| player == OWN_PLAYER);
-        self.filters.is_empty() && self.scenarios.is_none() && self.partition.is_none() && is_own
+    /// Where pages and streams are served.
+    fn listen(&self) -> anyhow::Result<Listen> {
+        if let (Some(remote), None) = (&self.webdriver, self.origin_host) {
+            ensure!(
+                remote.is_here(),
+                "browsers at {remote} can't reach 127.0.0.1, where pages and streams are served: name the address of this \
+                 machine at which they reach it with --origin-host ADDR (docs/remote.md)"
+            );
+        }
+        listen::at(self.origin_host, 0)
     }
 
     /// The output folder, absolute.
@@ -458,16 +471,17 @@ impl Options {
 fn select(options: &Options) -> anyhow::Result<Selection> {
     let scenarios = options.scenarios.clone().unwrap_or_else(|| paths::root().join("scenarios"));
     let players = select::players(&options.players)?;
-    let engines = engines(&options.browsers)?;
+    let engines = engines(options)?;
     select::trials(options, &scenarios, &players, &engines)
 }
 
-fn engines(names: &[String]) -> anyhow::Result<Vec<&'static Engine>> {
+fn engines(options: &Options) -> anyhow::Result<Vec<&'static Engine>> {
+    let is_here = |engine: &&Engine| options.webdriver.is_some() || !engine.is_remote_only();
     let known: Vec<&str> = engine::ENGINES.iter().map(|engine| engine.name).collect();
     let mut engines: Vec<&'static Engine> = Vec::new();
-    for name in names {
+    for name in &options.browsers {
         let found: Vec<&'static Engine> = match name.as_str() {
-            "all" => engine::ENGINES.iter().collect(),
+            "all" => engine::ENGINES.iter().filter(is_here).collect(),
             name => engine::engine(name).into_iter().collect(),
         };
         if found.is_empty() {
@@ -483,7 +497,8 @@ fn engines(names: &[String]) -> anyhow::Result<Vec<&'static Engine>> {
 fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
     let mut needs = vec![Need::Nextest, Need::WasmTarget, Need::Ffmpeg];
     if options.webdriver.is_none() {
-        needs.extend(engines.iter().map(|engine| Need::Engine(engine.name)));
+        let here = engines.iter().filter(|engine| !engine.is_remote_only());
+        needs.extend(here.map(|engine| Need::Engine(engine.name)));
     }
     needs
 }
@@ -561,13 +576,32 @@ mod tests {
     }
 
     #[test]
-    fn engines_are_named_once() {
-        let names = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-            engines(&names).map(|engines| engines.len())
+    fn browsers_elsewhere_want_an_address_that_they_reach() {
+        let listen = |url: &str, origin_host| {
+            let webdriver = Some(url.parse().expect("a URL"));
+            Options { webdriver, origin_host, ..Options::default() }.listen()
         };
-        assert_eq!(names(&["chromium", "chromium"]).expect("known"), 1);
-        assert_eq!(names(&["all", "chromium"]).expect("known"), engine::ENGINES.len());
-        assert!(names(&["netscape"]).expect_err("unknown").to_string().contains("chromium"));
+        let own = std::net::Ipv4Addr::LOCALHOST.into();
+        assert_eq!(listen("http://localhost:4444", None).expect("this machine"), Listen::default());
+        let error = listen("http://grid:4444", None).expect_err("elsewhere").to_string();
+        assert!(error.contains("--origin-host"), "{error}");
+        // A name of this machine's that only its owner knows to be one.
+        assert_eq!(listen("http://grid:4444", Some(own)).expect("said so").host, own);
+    }
+
+    #[test]
+    fn engines_are_named_once() {
+        let names = |names: &[&str], webdriver: Option<&str>| {
+            let browsers = names.iter().map(|name| name.to_string()).collect();
+            let webdriver = webdriver.map(|url| url.parse().expect("a URL"));
+            engines(&Options { browsers, webdriver, ..Options::default() }).map(|engines| engines.len())
+        };
+        assert_eq!(names(&["chromium", "chromium"], None).expect("known"), 1);
+        let grid = Some("http://127.0.0.1:4444");
+        assert_eq!(names(&["all", "chromium"], grid).expect("known"), engine::ENGINES.len());
+        let of_here = engine::ENGINES.iter().filter(|engine| !engine.is_remote_only()).count();
+        assert_eq!(names(&["all", "chromium"], None).expect("known"), of_here);
+        assert_eq!(names(&["all", "safari"], None).expect("known"), of_here + 1);
+        assert!(names(&["netscape"], None).expect_err("unknown").to_string().contains("chromium"));
     }
 }

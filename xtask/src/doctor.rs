@@ -3,7 +3,7 @@
 //! One row per part. The commands are those of the system's own package manager, cargo and rustup; on a
 //! system whose way is not known for certain, the way is named and nothing is run.
 
-mod npm;
+pub mod npm;
 mod system;
 
 use std::path::Path;
@@ -36,6 +36,9 @@ pub enum Need {
     Npm,
     /// The players under test that come from npm.
     NpmPlayers,
+    Java,
+    /// The Selenium Grid that trials are run through in a test; it comes from npm.
+    Grid,
 }
 
 /// Everything a usual run needs.
@@ -56,7 +59,7 @@ impl Consent {
 
 /// What was found of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Finding {
+pub enum Finding {
     Here(String),
     Missing(String),
 }
@@ -180,6 +183,8 @@ fn title(need: Need) -> String {
         Need::WasmTarget => format!("the Rust target {WASM}"),
         Need::Npm => "npm".to_owned(),
         Need::NpmPlayers => "the players from npm".to_owned(),
+        Need::Java => "Java".to_owned(),
+        Need::Grid => "Selenium Grid".to_owned(),
     }
 }
 
@@ -198,7 +203,12 @@ fn find(need: Need) -> Finding {
             Some(npm) => version_or_missing(&npm, "--version"),
             None => Finding::Missing("not in PATH".to_owned()),
         },
-        Need::NpmPlayers => npm::find_players(),
+        Need::NpmPlayers => npm::find(npm::PLAYERS),
+        Need::Java => match engine::find_in_path("java") {
+            Some(java) => version_or_missing(&java, "--version"),
+            None => Finding::Missing("not in PATH".to_owned()),
+        },
+        Need::Grid => npm::find(npm::GRID),
     }
 }
 

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use segproof_core::report::Partition;
 use serde::{Deserialize, Serialize};
 
-use crate::conformance::select::Partition;
+use crate::conformance::select;
 use crate::digest::Digest;
 use crate::doctor::{self, Consent, Need};
 use crate::paths;
@@ -20,7 +21,7 @@ use crate::paths;
 #[derive(Debug, Args)]
 pub struct Options {
     /// Only every N-th change from the K-th on
-    #[arg(long, value_name = "K/N")]
+    #[arg(long, value_name = "K/N", value_parser = select::partition)]
     shard: Option<Partition>,
     /// Try everything anew, whatever is kept
     #[arg(long)]

@@ -10,6 +10,7 @@ mod display;
 mod driver;
 mod ledger;
 mod pace;
+mod remote;
 mod session;
 
 use std::collections::HashMap;
@@ -35,9 +36,10 @@ use tokio::sync::{RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use display::Display;
 use ledger::Ledger;
-pub use ledger::sweep;
+pub use ledger::{Group, kill_group, sweep};
 use pace::Pace;
 pub use pace::Pacing;
+pub use remote::Remote;
 use session::{Browser, Session, WireError};
 
 /// How the front shall be.
@@ -49,7 +51,7 @@ pub struct Settings {
     pub pacing: Pacing,
     pub window: Window,
     /// A WebDriver to use in place of our own drivers.
-    pub remote: Option<String>,
+    pub remote: Option<Remote>,
     /// Who looks at trials that are no plain pass, before their browsers are closed.
     pub viewer: Option<mpsc::UnboundedSender<Held>>,
     /// Folder of the drivers' logs.
@@ -92,8 +94,7 @@ struct Shared {
     temporary: TempDir,
     pace: watch::Sender<Pace>,
     sessions: Mutex<HashMap<String, Slot>>,
-    /// Browsers that wait to be lent again: with those that are lent, never more than there are slots.
-    idle: Mutex<Vec<Arc<Browser>>>,
+    idle: Mutex<Idle>,
     opened: AtomicUsize,
     /// Started for the first browser that needs one.
     display: tokio::sync::Mutex<Option<Display>>,
@@ -104,6 +105,14 @@ struct Shared {
     verdicts: mpsc::UnboundedSender<TrialReport>,
     /// Ids of sessions as they load a page.
     pages: broadcast::Sender<String>,
+}
+
+/// Browsers that wait to be lent again: with those that are lent, never more than there are slots.
+#[derive(Debug, Default)]
+struct Idle {
+    browsers: Vec<Arc<Browser>>,
+    /// How many sessions are being opened because there was none.
+    asking: usize,
 }
 
 /// A session by its id: what became of it is remembered, so that a late command gets a true answer.
@@ -177,7 +186,7 @@ impl Front {
         self.shared.closing.send_replace(true);
         let _all_given_up = self.shared.under_way.write().await;
         let open: Vec<String> = self.shared.lock_sessions().keys().cloned().collect();
-        let idle = std::mem::take(&mut *self.shared.lock_idle());
+        let idle = std::mem::take(&mut self.shared.lock_idle().browsers);
         let mut closing = tokio::task::JoinSet::new();
         for id in open {
             let shared = Arc::clone(&self.shared);
@@ -256,12 +265,20 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Browser>>> {
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends at once what would outlive this process.
     fn kill_everything(&self) {
         self.lock_ledger().clear();
+        let open = self.lock_sessions();
+        let open = open.values().filter_map(|slot| match slot {
+            Slot::Open(session) => Some(Arc::clone(&session.browser)),
+            Slot::Ended(_) => None,
+        });
+        let browsers: Vec<Arc<Browser>> = open.chain(self.lock_idle().browsers.iter().cloned()).collect();
+        remote::delete_at_once(browsers.iter().filter_map(|browser| browser.remote_session()).collect());
     }
 
     /// Waits until the front is closed.
@@ -304,15 +321,17 @@ impl Shared {
     }
 
     /// An idle browser that was opened with these capabilities. If there is none, another idle one is ended, a dead
-    /// one first, to make room for a new one.
+    /// one first, to make room for a new one, which is counted as asked for from here on.
     async fn take_idle(&self, engine: &Engine, asked: &Map<String, Value>) -> Option<Arc<Browser>> {
         let (found, other) = {
             let mut idle = self.lock_idle();
-            match idle.iter().position(|browser| browser.suits(engine, asked)) {
-                Some(place) => (Some(idle.remove(place)), None),
+            let Idle { browsers, asking } = &mut *idle;
+            match browsers.iter().position(|browser| browser.suits(engine, asked)) {
+                Some(place) => (Some(browsers.remove(place)), None),
                 None => {
-                    let dead = idle.iter().position(|browser| browser.is_dead());
-                    (None, dead.map(|place| idle.remove(place)).or_else(|| idle.pop()))
+                    *asking += 1;
+                    let dead = browsers.iter().position(|browser| browser.is_dead());
+                    (None, dead.map(|place| browsers.remove(place)).or_else(|| browsers.pop()))
                 }
             }
         };
@@ -331,10 +350,18 @@ impl Shared {
                 forgotten = tokio::time::timeout(FORGET_DEADLINE, browser.forget(self)) => matches!(forgotten, Ok(Ok(()))),
                 () = self.closed() => false,
             };
-        if !has_forgotten {
-            return browser.end(self, Manner::AtOnce).await;
+        let is_kept = has_forgotten && {
+            let mut idle = self.lock_idle();
+            // A remote end may have fewer places than sessions are asked for here: who waits for one there would wait for ever.
+            let is_wanted = self.settings.remote.is_none() || idle.asking == 0;
+            if is_wanted {
+                idle.browsers.push(Arc::clone(browser));
+            }
+            is_wanted
+        };
+        if !is_kept {
+            browser.end(self, Manner::AtOnce).await;
         }
-        self.lock_idle().push(Arc::clone(browser));
     }
 
     /// The name of the display for browsers that need one: the user's, if windows are to be seen, else one of our own.

@@ -11,7 +11,9 @@ mod doctor;
 mod doubt;
 mod fixtures;
 mod front;
+mod grid;
 mod guide;
+mod listen;
 mod mutants;
 mod overload;
 mod pages;
@@ -47,8 +49,13 @@ enum Command {
     Overload(overload::Options),
     /// Break the rules and the origin line by line, and see the tests notice.
     Doubt(doubt::Options),
+    /// Work on the reports of earlier runs.
+    #[command(subcommand)]
+    Report(report::Command),
     /// Open the pages that assert what the suite makes of a page's world.
     Pages,
+    /// Run trials through a Selenium Grid that is started here, and see them end as without one.
+    Grid(grid::Options),
     /// Build the player and print its sizes.
     Player,
     /// Make the media of the fixtures.
@@ -66,7 +73,9 @@ fn main() -> ExitCode {
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
         Command::Doubt(options) => doubt::command(&options),
+        Command::Report(command) => report::command(command),
         Command::Pages => pages::command(),
+        Command::Grid(options) => grid::command(&options),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),

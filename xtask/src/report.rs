@@ -4,17 +4,34 @@
 
 mod html;
 mod junit;
+pub mod merge;
 mod summary;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Subcommand;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
 pub use html::page;
 pub use junit::{Case, read_cases};
-pub use summary::{Counts, exit_code, print, trial_line, uncovered};
+pub use summary::{Counts, conclude, exit_code, print, trial_line};
+
+/// What can be done with reports.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make one report of the output folders that several runs left.
+    Merge(merge::Options),
+}
+
+/// Runs the command and gives its exit code.
+pub fn command(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Merge(options) => merge::command(options),
+    }
+}
 
 /// Writes every form of the report below `out`; `beside` is a page that it links to.
 pub fn write(report: &Report, out: &Path, beside: Option<&str>) -> anyhow::Result<()> {
@@ -142,8 +159,13 @@ mod tests {
         failed.violations.push(sample::violation());
         let mut again = sample::trial("a/again", Verdict::Pass);
         again.first = Some(Box::new(sample::trial("a/again", Verdict::Inconclusive)));
-        let report =
-            Report { version: 1, wall_ms: 1000, stream_ms: 8000, trials: vec![failed.clone(), again] };
+        let report = Report {
+            version: 1,
+            wall_ms: 1000,
+            stream_ms: 8000,
+            selected: Default::default(),
+            trials: vec![failed.clone(), again],
+        };
         write(&report, folder.path(), None).expect("write");
         let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect(path);
         let back: Report = serde_json::from_str(&read("report.json")).expect("json");

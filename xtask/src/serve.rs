@@ -10,12 +10,11 @@ use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::plan::{RunPlan, TrialPlan};
 use segproof_harness::run::{News, serve_trial};
-use segproof_harness::serve::Listen;
 
 use crate::conformance::{positive, select, take_folder};
 use crate::doctor::{self, Consent, Need};
 use crate::stop::Signals;
-use crate::{fixtures, paths, player, report};
+use crate::{fixtures, listen, paths, player, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -25,7 +24,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME|DIR", default_value = "reference")]
     player: String,
     /// An address of this machine at which the browser reaches it [default: this machine alone]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address)]
     host: Option<IpAddr>,
     /// The page's port; the media hosts take the two that follow [default: what is free]
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=65533))]
@@ -46,7 +45,6 @@ pub struct Options {
 
 /// Serves until Ctrl-C; the exit code is the verdict's.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
-    let listen = listen(&options)?;
     let (name, file) = find(&options.scenario, &paths::root().join("scenarios"))?;
     let scenario = select::read_scenario(&file).map_err(anyhow::Error::msg)?;
     let players = select::players(std::slice::from_ref(&options.player))?;
@@ -82,6 +80,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         pace: None,
         signals: None,
         hold: None,
+        listen: listen::at(options.host, options.port.unwrap_or_default())?,
         out,
         fixtures,
         target: paths::target(),
@@ -90,11 +89,11 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         trials: vec![trial],
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(serve(&plan, listen))?;
+    let report = runtime.block_on(serve(&plan))?;
     Ok(ExitCode::from(report::exit_code(&report)))
 }
 
-async fn serve(plan: &RunPlan, listen: Listen) -> anyhow::Result<Report> {
+async fn serve(plan: &RunPlan) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let mut signals = Signals::listen()?;
     let mut written = None;
@@ -102,10 +101,11 @@ async fn serve(plan: &RunPlan, listen: Listen) -> anyhow::Result<Report> {
         version: 1,
         wall_ms: begun.elapsed().as_millis() as u64,
         stream_ms: trial.stream_ms,
+        selected: Default::default(),
         trials: vec![trial.clone()],
     };
     let tell = |news: News| match news {
-        News::Open { url, to_be_trusted } => announce(url, to_be_trusted, listen),
+        News::Open { url, to_be_trusted } => announce(url, to_be_trusted),
         News::Judged(trial) => {
             println!("{}", report::trial_line(trial));
             show_what_was_seen(trial);
@@ -115,18 +115,12 @@ async fn serve(plan: &RunPlan, listen: Listen) -> anyhow::Result<Report> {
         News::GoesOn => println!("the trial is over; the stream goes on until Ctrl-C"),
     };
     let trial = plan.trials.first().context("a plan has a trial")?;
-    let trial = serve_trial(plan, trial, listen, tell, signals.next()).await?;
+    let trial = serve_trial(plan, trial, tell, signals.next()).await?;
     written.unwrap_or(Ok(()))?;
     Ok(report_of(&trial))
 }
 
-fn announce(url: &str, to_be_trusted: &[&str], listen: Listen) {
-    if !listen.host.is_loopback() {
-        eprintln!(
-            "warning: whoever reaches {} can open this page and its stream, unencrypted: serve in networks that you trust",
-            listen.host
-        );
-    }
+fn announce(url: &str, to_be_trusted: &[&str]) {
     for host in to_be_trusted {
         println!("first open {host}/ there and accept the certificate, which is of this moment");
     }
@@ -141,19 +135,6 @@ fn show_what_was_seen(trial: &TrialReport) {
             println!("     up to then, {}: {}", violation.rule, violation.what);
         }
     }
-}
-
-fn listen(options: &Options) -> anyhow::Result<Listen> {
-    let mut listen = Listen::default();
-    if let Some(host) = options.host {
-        ensure!(
-            !host.is_unspecified(),
-            "--host {host} is no address that a URL could name: give the one at which the other device reaches this machine"
-        );
-        listen.host = host;
-    }
-    listen.port = options.port.unwrap_or_default();
-    Ok(listen)
 }
 
 /// The scenario's name and its file: by its name below `scenarios`, its folder, or its file.
@@ -224,17 +205,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_no_url_can_name_is_refused() {
+    fn three_ports_are_wanted() {
         use clap::Parser;
         #[derive(Parser)]
         struct Line {
             #[command(flatten)]
             options: Options,
         }
-        let listen = |line: &str| listen(&Line::parse_from(line.split(' ')).options);
-        assert_eq!(listen("serve a").expect("the default"), Listen::default());
-        assert!(listen("serve a").expect("the default").host.is_loopback());
-        assert!(listen("serve a --host 0.0.0.0").expect_err("everywhere").to_string().contains("no address"));
-        assert!(Line::try_parse_from(["serve", "a", "--port", "65534"]).is_err(), "three ports are wanted");
+        let parse = |port: &str| Line::try_parse_from(["serve", "a", "--port", port]);
+        assert_eq!(parse("65533").expect("the last that has two to follow").options.port, Some(65533));
+        assert!(parse("65534").is_err());
     }
 }

@@ -11,11 +11,11 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 use crate::check::{self, Check};
 use crate::conformance::Speed;
 use crate::doctor::{self, Consent};
-use crate::{conformance, guide, mutants, overload, pages, paths, report};
+use crate::{conformance, grid, guide, mutants, overload, pages, paths, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Also what takes many minutes: every scenario in every browser engine
+    /// Also what takes many minutes: trials through a Selenium Grid, every scenario in every browser engine
     #[arg(long)]
     all: bool,
     /// Install what is missing; each command is printed before it runs
@@ -40,6 +40,9 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     checks.extend(pages::run()?);
     checks.extend(guide::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
+    if options.all {
+        checks.extend(grid::run(&grid::Options { yes: options.yes })?);
+    }
     check::print(&checks);
     let wrong = check::wrong(&checks);
     tally = tally.and(Tally { passed: checks.len() - wrong, failed: wrong });

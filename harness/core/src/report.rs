@@ -184,5 +184,26 @@ pub struct Report {
     pub wall_ms: u64,
     /// Sum over pass, fail and known trials.
     pub stream_ms: u64,
+    #[serde(default)]
+    pub selected: Selected,
     pub trials: Vec<TrialReport>,
+}
+
+/// Which trials a run was to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selected {
+    /// The options that chose them: the same for all parts of a run.
+    pub options: String,
+    /// Whether all parts together have every scenario of the project with our own player.
+    pub is_whole: bool,
+    /// The part of them that this run was to have; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<Partition>,
+}
+
+/// Every N-th trial (`parts`) from the K-th (`part`, counted from 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    pub part: usize,
+    pub parts: usize,
 }

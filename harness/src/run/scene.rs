@@ -10,7 +10,7 @@ use super::stream::Stream;
 use crate::packager::LivePackager;
 use crate::plan::{RunPlan, TrialPlan};
 use crate::player::Player;
-use crate::serve::{Listen, PageFiles, PageMessage, Stage};
+use crate::serve::{PageFiles, PageMessage, Stage};
 
 pub struct Scene {
     pub stage: Stage,
@@ -30,7 +30,6 @@ impl Scene {
         trial: &TrialPlan,
         scenario: &Scenario,
         player: &Player,
-        listen: Listen,
     ) -> anyhow::Result<Scene> {
         let Stream { publisher, expect, limit_ms, _live } =
             Stream::open(plan, scenario, player.settings.profile).await?;
@@ -40,7 +39,7 @@ impl Scene {
             .under(action::conditions(scenario, td_ms))
             .heard(action::hears(scenario));
         let protocol = scenario.stream.protocol;
-        let (stage, messages) = Stage::open_on(listen, publisher, files, trial.speed, protocol).await?;
+        let (stage, messages) = Stage::open_on(plan.listen, publisher, files, trial.speed, protocol).await?;
         let url = format!("{}{}", stage.page_url(), app_query(scenario, td_ms));
         Ok(Scene { stage, messages, expect, limit_ms, url, _live })
     }

@@ -13,7 +13,6 @@ use super::scene::Scene;
 use super::{Limits, conclude, scenario_of, skip_reason, watch, write_verdict};
 use crate::plan::{RunPlan, TrialPlan};
 use crate::player::Player;
-use crate::serve::Listen;
 
 /// What there is to tell while a trial is served.
 pub enum News<'a> {
@@ -38,7 +37,6 @@ pub enum News<'a> {
 pub async fn serve_trial(
     plan: &RunPlan,
     trial: &TrialPlan,
-    listen: Listen,
     mut tell: impl FnMut(News),
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<TrialReport> {
@@ -50,9 +48,9 @@ pub async fn serve_trial(
         bail!("{} can't be served to {}: {why}", trial.scenario, trial.player);
     }
     let Scene { stage, mut messages, expect, limit_ms, url, _live } =
-        Scene::open(plan, trial, &scenario, &player, listen)
+        Scene::open(plan, trial, &scenario, &player)
             .await
-            .with_context(|| format!("{} can't be served on {}", trial.scenario, listen.host))?;
+            .with_context(|| format!("{} can't be served on {}", trial.scenario, plan.listen.host))?;
     let hosts = [stage.bases.first.as_str(), stage.bases.second.as_str()];
     let to_be_trusted = if stage.certificate.is_some() { hosts.as_slice() } else { &[] };
     tell(News::Open { url: &url, to_be_trusted });

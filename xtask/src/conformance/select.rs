@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use globset::{Glob, GlobMatcher};
 use segproof_core::presentation::{self, Source};
+use segproof_core::report::{Partition, Selected};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
 use segproof_harness::player::Player as PlayerFolder;
@@ -55,13 +55,6 @@ pub struct Player {
     /// Its abilities, from player.toml.
     pub can: BTreeSet<String>,
     pub is_from_npm: bool,
-}
-
-/// `K/N`: every N-th trial from the K-th (counted from 1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Partition {
-    pub part: usize,
-    pub parts: usize,
 }
 
 /// Reads what the runner needs of a scenario; the error shows file, line and caret.
@@ -193,7 +186,13 @@ fn trial(
 ) -> Trial {
     let missing: Vec<&str> =
         info.needs.iter().filter(|need| !player.can.contains(*need)).map(String::as_str).collect();
-    let skip = (!missing.is_empty()).then(|| format!("{} cannot {}", player.name, missing.join(", ")));
+    let skip = if !missing.is_empty() {
+        Some(format!("{} cannot {}", player.name, missing.join(", ")))
+    } else if engine.is_remote_only() && options.webdriver.is_none() {
+        Some(format!("not installed: {} is reached by --webdriver only (docs/remote.md)", engine.name))
+    } else {
+        None
+    };
     let speed = options.speed.in_engine(engine);
     let mut plan = TrialPlan {
         player: player.name.clone(),
@@ -220,7 +219,10 @@ fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
         add("--scenarios", &folder.display().to_string());
     }
     if let Some(url) = &options.webdriver {
-        add("--webdriver", url);
+        add("--webdriver", &url.to_string());
+    }
+    if let Some(host) = options.origin_host {
+        add("--origin-host", &host.to_string());
     }
     if let Some(phase) = options.phase {
         words.push(format!("--phase {phase}"));
@@ -312,16 +314,40 @@ impl Selection {
     }
 }
 
-impl FromStr for Partition {
-    type Err = String;
+/// Reads `K/N`.
+pub fn partition(text: &str) -> Result<Partition, String> {
+    let parsed = text
+        .split_once('/')
+        .and_then(|(part, parts)| Some(Partition { part: part.parse().ok()?, parts: parts.parse().ok()? }));
+    parsed
+        .filter(|Partition { part, parts }| (1..=*parts).contains(part))
+        .ok_or_else(|| format!("`{text}` is not K/N with K from 1 to N"))
+}
 
-    fn from_str(text: &str) -> Result<Partition, String> {
-        let parsed = text.split_once('/').and_then(|(part, parts)| {
-            Some(Partition { part: part.parse().ok()?, parts: parts.parse().ok()? })
-        });
-        parsed
-            .filter(|Partition { part, parts }| (1..=*parts).contains(part))
-            .ok_or_else(|| format!("`{text}` is not K/N with K from 1 to N"))
+/// What the options select, in the words of a command line.
+pub fn selected(options: &Options) -> Selected {
+    let mut words: Vec<String> = options.filters.iter().map(|filter| quoted(filter)).collect();
+    let mut add = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
+    options.players.iter().for_each(|player| add("--player", player));
+    options.browsers.iter().for_each(|browser| add("--browser", browser));
+    add("--speed", &options.speed.to_string());
+    if let Some(phase) = options.phase {
+        add("--phase", &phase.to_string());
+    }
+    if options.repeat > 1 {
+        add("--repeat", &options.repeat.to_string());
+    }
+    if let Some(folder) = &options.scenarios {
+        add("--scenarios", &folder.display().to_string());
+    }
+    if options.strict {
+        words.push("--strict".to_owned());
+    }
+    let is_own = options.players.iter().any(|player| player == OWN_PLAYER);
+    Selected {
+        options: words.join(" "),
+        is_whole: options.filters.is_empty() && options.scenarios.is_none() && is_own,
+        partition: options.partition,
     }
 }
 
@@ -378,13 +404,26 @@ mod tests {
     #[test]
     fn partitions_share_out_everything_once() {
         let part = |text: &str| {
-            names(&Options { partition: Some(text.parse().expect("K/N")), ..Options::default() })
+            names(&Options { partition: Some(partition(text).expect("K/N")), ..Options::default() })
         };
         let mut all = [part("1/2"), part("2/2")].concat();
         all.sort_unstable();
         assert_eq!(all, filtered(&[]));
-        assert!("0/2".parse::<Partition>().is_err());
-        assert!("3/2".parse::<Partition>().is_err());
+        assert!(partition("0/2").is_err());
+        assert!(partition("3/2").is_err());
+    }
+
+    #[test]
+    fn parts_of_a_run_say_the_same_of_what_was_chosen() {
+        let of = |partition: Option<&str>, filters: &[&str]| {
+            let partition = partition.map(|text| super::partition(text).expect("K/N"));
+            let filters = filters.iter().map(|filter| filter.to_string()).collect();
+            super::selected(&Options { partition, filters, ..Options::default() })
+        };
+        assert_eq!(of(Some("1/2"), &[]).options, of(None, &[]).options);
+        assert!(of(Some("1/2"), &[]).is_whole && of(Some("1/2"), &[]).partition.is_some());
+        assert_eq!(of(None, &["a b"]).options, "'a b' --player reference --browser chromium --speed 4");
+        assert!(!of(None, &["a b"]).is_whole);
     }
 
     #[test]
@@ -409,6 +448,34 @@ mod tests {
         let only_two = selected(&one, folder.path()).expect("select");
         assert!(only_two.fixtures().is_empty(), "a skipped trial needs no fixture");
         assert!(two.plan.repro.contains("p@chromium/b/two"));
+    }
+
+    #[test]
+    fn browsers_elsewhere_are_skipped_unless_somebody_has_them() {
+        let folder = folder();
+        let skipped = |options: &Options| {
+            let player = Player {
+                name: "p".into(),
+                dir: "p".into(),
+                given: "p".into(),
+                can: BTreeSet::from(["stop".to_owned()]),
+                is_from_npm: false,
+            };
+            let safari = segproof_harness::engine::engine("safari").expect("safari");
+            let selection = trials(options, folder.path(), &[player], &[safari]).expect("select");
+            let first = selection.trials[0].plan.clone();
+            (selection.skip_reason(&first), first.repro)
+        };
+        let (reason, _) = skipped(&Options::default());
+        assert!(reason.expect("skipped").starts_with("not installed: safari"));
+        let webdriver = Some("http://me:secret@grid:4444".parse().expect("a URL"));
+        let origin_host = Some("192.0.2.7".parse().expect("an address"));
+        let (reason, repro) = skipped(&Options { webdriver, origin_host, ..Options::default() });
+        assert_eq!(reason, None);
+        assert!(
+            repro.ends_with("--webdriver http://USER:PASSWORD@grid:4444 --origin-host 192.0.2.7"),
+            "{repro}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The players under test that come from npm, pinned by `harness/players/package-lock.json`.
+//! What comes from npm, pinned by a `package-lock.json` in the folder where it is listed and installed.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use super::Finding;
 use crate::paths;
 
 /// Whether the packages that are pinned are installed, each in that version.
-pub fn find_players() -> Finding {
-    match compare(&paths::root().join(FOLDER)) {
+pub fn find(folder: &str) -> Finding {
+    match compare(&paths::root().join(folder)) {
         Ok(finding) => finding,
         Err(error) => Finding::Missing(format!("{error:#}")),
     }
@@ -41,12 +41,16 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_str(&text).with_context(|| paths::short(path))
 }
 
-/// Where the pinned packages are listed and installed.
-const FOLDER: &str = "harness/players";
+/// The players under test that come from npm.
+pub const PLAYERS: &str = "harness/players";
 
-/// What installs them. Their own scripts are not run.
-pub const INSTALL: [&str; 7] =
-    ["npm", "ci", "--prefix", FOLDER, "--ignore-scripts", "--no-audit", "--no-fund"];
+/// The Selenium Grid of the tests.
+pub const GRID: &str = "xtask/grid";
+
+/// What installs a folder's packages. Their own scripts are not run.
+pub fn install(folder: &'static str) -> Vec<&'static str> {
+    vec!["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"]
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! How each system installs a part: one row per part, one column per package manager.
 
-use super::{Need, Remedy};
+use super::{Need, Remedy, npm};
 
 /// The package manager that this machine has, and who asks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,12 @@ impl System {
             (Need::Ffmpeg, Family::Other) => Remedy::Tell("install ffmpeg with libx264, and ffprobe"),
             (Need::Npm, Family::Debian | Family::Ubuntu) => Remedy::Packages(vec!["npm"]),
             (Need::Npm, _) => Remedy::Tell("install Node.js 18 or later with npm"),
-            (Need::NpmPlayers, _) => Remedy::Run(super::npm::INSTALL.to_vec()),
+            (Need::NpmPlayers, _) => Remedy::Run(npm::install(npm::PLAYERS)),
+            (Need::Java, Family::Debian | Family::Ubuntu) => {
+                Remedy::Packages(vec!["openjdk-17-jre-headless"])
+            }
+            (Need::Java, _) => Remedy::Tell("install a Java runtime of version 11 or later"),
+            (Need::Grid, _) => Remedy::Run(npm::install(npm::GRID)),
             (Need::Engine("chromium"), family) => chromium(family),
             (Need::Engine("firefox"), family) => firefox(family),
             (Need::Engine("webkitgtk"), Family::Debian) => Remedy::Packages(vec![

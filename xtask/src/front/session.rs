@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nix::sys::signal::Signal;
 use segproof_harness::engine::{self, CLIENT_CAPABILITY, Client, Engine, Machine, User};
@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::driver::{self, Driver};
+use super::remote::{self, Remote};
 use super::{Manner, Shared, Slot, ledger};
 use crate::processes;
 
@@ -80,7 +81,11 @@ pub async fn open(shared: Arc<Shared>, body: Value) -> Result<Value, WireError> 
             }
             browser
         }
-        None => Arc::new(Browser::start(&shared, engine, always, log).await?),
+        None => {
+            let started = Browser::start(&shared, engine, always, log).await;
+            shared.lock_idle().asking -= 1;
+            Arc::new(started?)
+        }
     };
     let trials = browser.trials.fetch_add(1, Ordering::SeqCst);
     // An id of the trial's own: a late command of an earlier trial must not reach this one.
@@ -170,7 +175,7 @@ impl Browser {
         };
         let base = match (&driver, &shared.settings.remote) {
             (Some(driver), _) => driver.url.clone(),
-            (None, Some(remote)) => remote.trim_end_matches('/').to_owned(),
+            (None, Some(remote)) => remote.base().to_owned(),
             (None, None) => unreachable!("a driver or a remote end"),
         };
         let mut browser = Browser {
@@ -203,19 +208,27 @@ impl Browser {
         let browser = engine.find_browser();
         let profile = self.folder.join("profile");
         let own = self.driver.is_some();
+        let remote_end = shared.settings.remote.as_ref();
+        // Who is root here and has a Grid on this machine has most likely started it as root, too.
+        let may_be_roots = own || remote_end.is_some_and(Remote::is_here);
         let machine = Machine {
             browser: browser.as_deref().filter(|_| own),
             profile: Some(profile.as_path()).filter(|_| own),
             window: shared.settings.window,
-            user: if own && nix::unistd::geteuid().is_root() { User::Root } else { User::Ordinary },
+            user: if may_be_roots && nix::unistd::geteuid().is_root() { User::Root } else { User::Ordinary },
         };
         engine.complete(&mut always, &machine);
         let body = json!({"capabilities": {"alwaysMatch": always, "firstMatch": [{}]}});
         let exchange = async {
-            let request = shared.client.post(&self.url).json(&body);
-            request.timeout(engine.session_timeout).send().await?.json::<Value>().await
+            let request = post(shared, &self.url, &body);
+            let limit = if own { engine.session_timeout } else { remote::SESSION_DEADLINE };
+            let answer = request.timeout(limit).send().await?;
+            let code = answer.status();
+            // Before a remote end there may be others who answer in its place, and not in JSON.
+            let json = serde_json::from_slice::<Value>(&answer.bytes().await?);
+            Ok((code, json.unwrap_or_default()))
         };
-        let answer = tokio::select! {
+        let (code, answer) = tokio::select! {
             answer = self.while_alive(exchange) => answer.map_err(|error| self.with_tail(error.message))?,
             () = shared.closed() => return Err(WireError::over()),
         };
@@ -223,10 +236,20 @@ impl Browser {
         match value["sessionId"].as_str() {
             Some(id) => Ok((id.to_owned(), value)),
             None => {
-                let why = value["message"].as_str().unwrap_or("the driver gave no session id");
-                Err(self.with_tail(why.lines().next().unwrap_or_default().to_owned()))
+                let why = value["message"].as_str().and_then(|message| message.lines().next());
+                let why =
+                    why.map_or_else(|| format!("the answer is {code} without a session"), str::to_owned);
+                Err(match remote_end {
+                    Some(remote) => WireError::not_created(format!("{remote} opened no session: {why}")),
+                    None => self.with_tail(why),
+                })
             }
         }
+    }
+
+    /// The URL of its session, if that is a remote end's.
+    pub fn remote_session(&self) -> Option<String> {
+        (self.driver.is_none() && !self.answer.is_null()).then(|| self.url.clone())
     }
 
     /// Whether it was opened like this, and lives.
@@ -271,7 +294,7 @@ impl Browser {
     }
 
     async fn ask(&self, shared: &Shared, path: &str, body: Value) -> Result<Value, WireError> {
-        self.exchange(shared.client.post(format!("{}/{path}", self.url)).json(&body)).await
+        self.exchange(post(shared, &format!("{}/{path}", self.url), &body)).await
     }
 
     /// One command, and the value of its answer.
@@ -301,7 +324,10 @@ impl Browser {
         // A dying driver closes its connections a moment before it can be seen to be dead.
         match tokio::time::timeout(DEATH_DEADLINE, self.death()).await {
             Ok(death) => Err(WireError::unknown(death)),
-            Err(_) => Err(WireError::unknown(format!("the driver did not answer: {}", causes(&failed)))),
+            Err(_) => {
+                let who = if self.driver.is_some() { "the driver" } else { "the remote WebDriver" };
+                Err(WireError::unknown(format!("{who} did not answer: {}", causes(&failed))))
+            }
         }
     }
 
@@ -345,6 +371,11 @@ impl Browser {
             }
         }
     }
+}
+
+/// A command with a body. The charset is redundant, but a Selenium Grid refuses JSON without it.
+fn post(shared: &Shared, url: &str, body: &Value) -> reqwest::RequestBuilder {
+    shared.client.post(url).header(header::CONTENT_TYPE, "application/json; charset=utf-8").json(body)
 }
 
 /// Kills a group, removes its folder and forgets it.

@@ -13,6 +13,9 @@ async fn remote(windows: usize) -> (String, Arc<Mutex<Vec<String>>>) {
         let log = Arc::clone(&log);
         async move {
             let (parts, body) = request.into_parts();
+            let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            // A Selenium Grid refuses anything else.
+            assert!(kind.is_none_or(|kind| kind.contains("charset=utf-8")), "{kind:?}");
             let body = axum::body::to_bytes(body, usize::MAX).await.expect("body");
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let what = format!("{} {}", parts.method, parts.uri.path());
@@ -38,12 +41,19 @@ async fn remote(windows: usize) -> (String, Arc<Mutex<Vec<String>>>) {
 
 /// A front of one session, a client for it, the reports it passes on, and the folder of its files.
 async fn front(remote: &str) -> (Front, reqwest::Client, mpsc::UnboundedReceiver<TrialReport>, TempDir) {
+    front_of(remote, 1).await
+}
+
+async fn front_of(
+    remote: &str,
+    sessions: usize,
+) -> (Front, reqwest::Client, mpsc::UnboundedReceiver<TrialReport>, TempDir) {
     let folder = tempfile::tempdir().expect("folder");
     let settings = Settings {
-        sessions: 1,
+        sessions,
         pacing: Pacing::ONE_AT_A_TIME,
         window: Window::Headless,
-        remote: Some(remote.to_owned()),
+        remote: Some(remote.parse().expect("a URL")),
         viewer: None,
         logs: folder.path().join("logs"),
         state: folder.path().join("state"),
@@ -105,6 +115,71 @@ async fn a_browser_is_lent_again_when_it_has_forgotten() {
     front.close().await;
     let asked = asked.lock().expect("log").join("\n");
     insta::assert_snapshot!(asked);
+}
+
+/// A remote end of one place, which lets who asks for another one wait until that is free.
+async fn remote_of_one_place() -> String {
+    let places = Arc::new(Semaphore::new(1));
+    let opened = Arc::new(AtomicUsize::new(0));
+    let answer = move |request: Request| {
+        let (places, opened) = (Arc::clone(&places), Arc::clone(&opened));
+        async move {
+            let is_session = request.uri().path().matches('/').count() <= 2;
+            let value = match *request.method() {
+                Method::POST if request.uri().path() == "/session" => {
+                    places.acquire().await.expect("open").forget();
+                    json!({"sessionId": format!("s{}", opened.fetch_add(1, Ordering::SeqCst))})
+                }
+                Method::DELETE if is_session => {
+                    places.add_permits(1);
+                    Value::Null
+                }
+                _ if request.uri().path().ends_with("/handles") => json!(["0"]),
+                _ => Value::Null,
+            };
+            Json(json!({ "value": value }))
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    url
+}
+
+#[tokio::test]
+async fn a_session_that_another_one_waits_for_is_not_kept() {
+    let (front, client, _finished, _folder) = front_of(&remote_of_one_place().await, 2).await;
+    let first = new_session(&front, &client, std::process::id()).await;
+    assert_eq!(first["value"]["sessionId"], "s0");
+    let mut second = Box::pin(new_session(&front, &client, std::process::id()));
+    // It is asked for, and waits at the remote end.
+    let asked = async {
+        while front.shared.lock_idle().asking == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut second => panic!("there is one place"),
+        () = asked => {}
+    }
+    delete(&front, &client, "s0").await;
+    let second = tokio::time::timeout(Duration::from_secs(10), second).await.expect("it waits in vain");
+    assert_eq!(second["value"]["sessionId"], "s1");
+    // Nobody waits any more.
+    delete(&front, &client, "s1").await;
+    let third = new_session(&front, &client, std::process::id()).await;
+    assert!(third["value"]["sessionId"].as_str().is_some_and(|id| id == "s1-1" || id == "s2"), "{third}");
+    front.close().await;
+}
+
+#[tokio::test]
+async fn what_is_open_at_a_remote_end_is_deleted_even_without_an_orderly_end() {
+    let (url, asked) = remote(1).await;
+    let (front, client, _finished, _folder) = front(&url).await;
+    new_session(&front, &client, std::process::id()).await;
+    // In a thread that may be waited in, as the one that quits is.
+    tokio::task::spawn_blocking(move || drop(front)).await.expect("drop");
+    assert_eq!(asked.lock().expect("log").last().map(String::as_str), Some("DELETE /session/s1"));
 }
 
 #[tokio::test]

@@ -106,7 +106,13 @@ mod tests {
         trial.violations[2].rule = "hls/other".into();
         trial.violations[2].binding = false;
         let fair = sample::trial("a/b", Verdict::Pass);
-        let report = Report { version: 1, wall_ms: 0, stream_ms: 0, trials: vec![trial, fair] };
+        let report = Report {
+            version: 1,
+            wall_ms: 0,
+            stream_ms: 0,
+            selected: Default::default(),
+            trials: vec![trial, fair],
+        };
         let mutant =
             Mutant { breaks: "order".into(), rule: "hls/in-order".into(), scenarios: vec!["a/b".into()] };
         let folder = tempfile::tempdir().expect("folder");

@@ -121,8 +121,21 @@ pub fn print(report: &Report, out: &Path) {
     println!("{} passed, {} failed, {skipped} skipped", counts.passed(), counts.failed());
 }
 
+/// Prints a report, and what it should have covered and has not, if it is of the whole suite; gives the exit code.
+pub fn conclude(report: &Report, out: &Path) -> u8 {
+    print(report, out);
+    let is_whole = report.selected.is_whole && report.selected.partition.is_none();
+    // What an inconclusive trial would have covered is not known.
+    let is_complete = is_whole && !report.trials.iter().any(|trial| trial.verdict == Verdict::Inconclusive);
+    let uncovered = if is_complete { uncovered(report) } else { Vec::new() };
+    for what in &uncovered {
+        eprintln!("the suite does not cover {what}");
+    }
+    if uncovered.is_empty() { exit_code(report) } else { crate::OWN_FAULT }
+}
+
 /// Kinds of faults that met no request in the whole run, and rules that had nothing to judge.
-pub fn uncovered(report: &Report) -> Vec<String> {
+fn uncovered(report: &Report) -> Vec<String> {
     let has_fault = |kind: &str| report.trials.iter().any(|trial| trial.coverage.faults.contains(kind));
     let has_rule = |id: &str| report.trials.iter().any(|trial| trial.coverage.rules.contains(id));
     let faults = KINDS.iter().filter(|kind| !has_fault(kind)).map(|kind| format!("the fault `{kind}`"));
@@ -137,7 +150,7 @@ mod tests {
 
     fn report(verdicts: &[Verdict]) -> Report {
         let trials = verdicts.iter().map(|&verdict| sample::trial("a/b", verdict)).collect();
-        Report { version: 1, wall_ms: 0, stream_ms: 0, trials }
+        Report { version: 1, wall_ms: 0, stream_ms: 0, selected: Default::default(), trials }
     }
 
     #[test]
