@@ -219,7 +219,7 @@ mod tests {
         run(&mut command, begun, &Arc::default()).expect("run")
     }
 
-    /// Counts until it has used 0.6 s of processor time, whatever else the machine does.
+    /// Counts until it has used a second of processor time, whatever else the machine does.
     const BURN: &str = "ulimit -St 1; trap 'exit 0' XCPU; while :; do :; done";
 
     #[test]
