@@ -205,8 +205,9 @@ fn page(compared: &Compared) -> anyhow::Result<String> {
 
 const PAGE: &str = "index.html";
 
-/// At speed 1 a browser that plays takes a fraction of a core.
-const SLOW_JOBS_PER_CORE: usize = 8;
+/// At speed 1 a trial takes a fraction of a core: with three for each, none of twelve was inconclusive, with four seven
+/// were (Chromium, two cores that had other work as well).
+const SLOW_JOBS_PER_CORE: usize = 3;
 
 #[cfg(test)]
 mod tests {
