@@ -26,6 +26,8 @@ pub struct Player {
 pub struct PlayerSettings {
     /// Must be the folder's name, if given.
     pub name: Option<String>,
+    /// Which version it is, for those who read a table of players; what npm has installed says so itself.
+    pub version: Option<String>,
     /// The folder of the player that this one varies, seen from its own: what it has no file or setting for is that
     /// player's. Its known.toml is not.
     pub extends: Option<PathBuf>,
@@ -57,6 +59,7 @@ impl Default for PlayerSettings {
     fn default() -> PlayerSettings {
         PlayerSettings {
             name: None,
+            version: None,
             extends: None,
             profile: Profile::Standard,
             can: Vec::new(),

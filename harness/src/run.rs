@@ -128,7 +128,9 @@ async fn perform(
 ) -> anyhow::Result<TrialReport> {
     let folder = trial.dir(&plan.out);
     // Before the scene: a session may be waited for, and a live source runs on meanwhile.
+    let asked = Instant::now();
     let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
+    let given = Instant::now();
     let scene = match Scene::open(plan, trial, scenario, player).await {
         Ok(scene) => scene,
         Err(error) => {
@@ -170,9 +172,15 @@ async fn perform(
         conductor.finish(is_past).await.into_iter().for_each(|why| record.lose(why));
     }
 
+    let watched = Instant::now();
     let trace = record.finish(&stage);
-    let report = conclude(plan, trial, scenario, player, &expect, &stage, &trace)
-        .map(|report| TrialReport { browser_version, ..report });
+    let report = conclude(plan, trial, scenario, player, &expect, &stage, &trace).map(|report| TrialReport {
+        browser_version,
+        start_ms: (given - asked).as_millis() as u64,
+        run_ms: (watched - given).as_millis() as u64,
+        judge_ms: watched.elapsed().as_millis() as u64,
+        ..report
+    });
     if let Some(session) = session {
         // Before anything that can fail: a session that is dropped blocks.
         let picture = match &report {
@@ -380,6 +388,9 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
         reason: None,
         stream_ms: 0,
         wall_ms: 0,
+        start_ms: 0,
+        run_ms: 0,
+        judge_ms: 0,
         speed: trial.speed,
         late_ms: 0,
         kept: false,

@@ -4,6 +4,7 @@
 //! What they found is read from the verdict files they leave, never from how nextest or they ended.
 
 mod collect;
+pub mod compare;
 mod kept;
 mod nextest;
 mod progress;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
@@ -84,6 +86,9 @@ pub struct Options {
     /// Where the report goes [default: target/conformance]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Run everything at speed 1, too, and say whether it is judged alike; the report goes to target/compare-speeds
+    #[arg(long, conflicts_with_all = ["list", "bless", "keep_open", "repeat"])]
+    pub compare_speeds: bool,
     /// Use this WebDriver (a Selenium Grid, for example) in place of drivers of our own
     #[arg(long, value_name = "URL")]
     pub webdriver: Option<Remote>,
@@ -127,6 +132,7 @@ impl Default for Options {
             bless: false,
             list: false,
             out: None,
+            compare_speeds: false,
             webdriver: None,
             origin_host: None,
             partition: None,
@@ -159,6 +165,9 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         selection.complain()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if options.compare_speeds {
+        return compare::command(&options);
+    }
     let report = run(options)?;
     Ok(ExitCode::from(report::conclude(&report, &out)))
 }
@@ -171,17 +180,8 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     );
     let listen = options.listen()?;
     let engines = engines(&options)?;
-    let selection = select(&options)?;
-    selection.complain()?;
-    let mut needs = needs(&options, &engines);
-    needs.extend(select::needs(&select::players(&options.players)?));
-    doctor::provide(&needs, Consent::from_yes(options.yes))?;
+    let selection = prepare(&options)?;
     let out = options.out();
-    // Before the folder is taken: trials of a run that was killed hold its lock.
-    match front::sweep(&state_folder()).context("the leftovers of an earlier run")? {
-        0 => {}
-        runs => eprintln!("swept what {runs} interrupted run(s) had left"),
-    }
     // Held until the report is written: the lock ends with the file.
     let lock = take_folder(&out)?;
 
@@ -204,6 +204,34 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
 struct Ground {
     fixtures: Vec<MadeFixture>,
     listen: Listen,
+}
+
+/// What the options select, when everything is here that it takes and nothing is left of a run that was killed.
+pub fn prepare(options: &Options) -> anyhow::Result<Selection> {
+    let engines = engines(options)?;
+    let selection = select(options)?;
+    selection.complain()?;
+    let mut needs = needs(options, &engines);
+    needs.extend(select::needs(&select::players(&options.players)?));
+    doctor::provide(&needs, Consent::from_yes(options.yes))?;
+    // Before the folder is taken: trials of a run that was killed hold its lock.
+    match front::sweep(&state_folder()).context("the leftovers of an earlier run")? {
+        0 => {}
+        runs => eprintln!("swept what {runs} interrupted run(s) had left"),
+    }
+    Ok(selection)
+}
+
+/// Drops what `--resume` would take over of these trials.
+pub fn forget(options: &Options, selection: &Selection) -> anyhow::Result<()> {
+    // What is kept is found by what the player is now.
+    player::build(&paths::root(), &paths::target())?;
+    let engines = selection.trials.iter().map(|trial| trial.plan.browser.as_str());
+    let kept = Kept::open(engines, options.strict)?;
+    for trial in &selection.trials {
+        (1..=options.repeat).try_for_each(|round| kept.forget(&trial.plan, round))?;
+    }
+    Ok(())
 }
 
 /// The run proper: front, trials, reruns, report. Its wall time is the report's.
@@ -232,20 +260,24 @@ async fn run_selected(
     let front = Front::open(settings, verdicts).await?;
     let stop = Stop::listen(front.killer())?;
     let _until_the_end = Hindered::begin(options.hindrance, &front);
-    let progress = Progress::start(selection.trials.len() * usize::from(options.repeat), finished);
+    let engines = selection.trials.iter().map(|trial| trial.plan.browser.as_str());
+    let kept = match options.resume {
+        true => Some(Arc::new(Kept::open(engines, options.strict)?)),
+        false => None,
+    };
+    let all = selection.trials.len() * usize::from(options.repeat);
+    let progress = Progress::start(all, finished, kept.clone());
     viewer::start(held, out.to_owned(), progress.clone());
 
     let mut trials: Vec<TrialReport> = Vec::new();
     let mut rounds: Vec<RunPlan> = Vec::new();
-    let engines = selection.trials.iter().map(|trial| trial.plan.browser.as_str());
-    let kept = if options.resume { Some(Kept::open(engines, options.strict)?) } else { None };
     for round in 1..=options.repeat {
         let round_out =
             if options.repeat == 1 { out.to_owned() } else { out.join(format!("repeat/{round}")) };
         let plan = plan(options, &selection, &front, &ground, round_out);
         let keeper = Keeper { stop: &stop, front: &front, lock };
         rounds.push(plan.clone());
-        let kept = kept.as_ref().map(|kept| (kept, round));
+        let kept = kept.as_deref().map(|kept| (kept, round));
         let is_hindered = options.hindrance != Hindrance::None;
         let selection = &selection;
         let round =
@@ -337,9 +369,13 @@ impl Round<'_> {
             reports.push(report);
         }
         let before = reports.len();
+        if let Some((kept, round)) = self.kept {
+            kept.begin(&self.plan, round, None);
+        }
         reports.extend(self.pass("plan", &ahead, Some(&self.keeper.front.pace), self.pacing.most()).await?);
         self.rerun(&mut reports[before..]).await?;
         if let Some((kept, round)) = self.kept {
+            kept.end();
             // An interrupted run leaves trials that were not run, or not again.
             let is_final =
                 |report: &TrialReport| !self.keeper.stop.asked() || report.verdict != Verdict::Inconclusive;
@@ -401,12 +437,13 @@ impl Round<'_> {
         for trial in &again {
             collect::set_aside(&trial.dir(&self.plan.out))?;
         }
+        if let Some((kept, round)) = self.kept {
+            kept.begin(&self.plan, round, Some(reports));
+        }
         for second in self.pass("plan-rerun", &again, None, cores()).await? {
             let name = report::name(&second);
             if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
-                let mut first = std::mem::replace(slot, second);
-                first.dir = format!("{}/first", first.dir);
-                slot.first = Some(Box::new(first));
+                *slot = collect::second(slot.clone(), second);
             }
         }
         for (report, trial) in reports.iter().filter_map(|report| {
@@ -475,7 +512,8 @@ fn select(options: &Options) -> anyhow::Result<Selection> {
     select::trials(options, &scenarios, &players, &engines)
 }
 
-fn engines(options: &Options) -> anyhow::Result<Vec<&'static Engine>> {
+/// The engines that the options name, each once.
+pub fn engines(options: &Options) -> anyhow::Result<Vec<&'static Engine>> {
     let is_here = |engine: &&Engine| options.webdriver.is_some() || !engine.is_remote_only();
     let known: Vec<&str> = engine::ENGINES.iter().map(|engine| engine.name).collect();
     let mut engines: Vec<&'static Engine> = Vec::new();

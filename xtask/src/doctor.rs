@@ -15,6 +15,7 @@ use console::style;
 use segproof_harness::engine::{self, Version};
 
 use crate::paths;
+pub use npm::player_version;
 use system::System;
 
 #[derive(Debug, Args)]
@@ -250,11 +251,11 @@ fn find_engine(name: &str) -> Finding {
     Finding::Here(format!("{browser_version}; {}", driver_version.split(" (").next().unwrap_or_default()))
 }
 
-/// What a browser and its driver say of their versions; `None` if they are not here.
-pub fn version(engine: &str) -> Option<String> {
+/// What a browser and its driver say of their versions, or why they are not here.
+pub fn version(engine: &str) -> Result<String, String> {
     match find_engine(engine) {
-        Finding::Here(version) => Some(version),
-        Finding::Missing(_) => None,
+        Finding::Here(version) => Ok(version),
+        Finding::Missing(why) => Err(why),
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod check;
 mod conformance;
 mod digest;
@@ -14,6 +15,8 @@ mod front;
 mod grid;
 mod guide;
 mod listen;
+mod machine;
+mod matrix;
 mod mutants;
 mod overload;
 mod pages;
@@ -37,6 +40,8 @@ struct Cli {
 enum Command {
     /// Run the conformance suite: every scenario against every player in every browser asked for.
     Conformance(conformance::Options),
+    /// Run every player in every engine, and make one table of it.
+    Matrix(matrix::Options),
     /// Serve one scenario to any browser, and judge what it does.
     Serve(serve::Options),
     /// Run every test of the workspace, then the smoke trials in a browser.
@@ -49,6 +54,8 @@ enum Command {
     Overload(overload::Options),
     /// Break the rules and the origin line by line, and see the tests notice.
     Doubt(doubt::Options),
+    /// Measure what things cost.
+    Bench(bench::Options),
     /// Work on the reports of earlier runs.
     #[command(subcommand)]
     Report(report::Command),
@@ -67,12 +74,14 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Conformance(options) => conformance::command(options),
+        Command::Matrix(options) => matrix::command(&options),
         Command::Serve(options) => serve::command(options),
         Command::Test(options) => test::command(options),
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
         Command::Doubt(options) => doubt::command(&options),
+        Command::Bench(options) => bench::command(&options),
         Command::Report(command) => report::command(command),
         Command::Pages => pages::command(),
         Command::Grid(options) => grid::command(&options),

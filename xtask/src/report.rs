@@ -17,7 +17,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 pub use html::page;
 pub use junit::{Case, read_cases};
-pub use summary::{Counts, conclude, exit_code, print, trial_line};
+pub use summary::{Counts, by_player, conclude, exit_code, print, print_counts, trial_line};
 
 /// What can be done with reports.
 #[derive(Debug, Subcommand)]
@@ -105,6 +105,9 @@ pub mod sample {
             reason: None,
             stream_ms: 8000,
             wall_ms: 2000,
+            start_ms: 500,
+            run_ms: 1300,
+            judge_ms: 150,
             speed: 4.0,
             late_ms: 0,
             kept: false,
@@ -174,11 +177,22 @@ mod tests {
         // The template engine writes a slash as a reference, which browsers read back.
         let overview = overview.replace("&#x2f;", "/");
         assert!(overview.contains("hls/in-order") && overview.contains("a/fails/index.html"));
+        assert!(!overview.contains("Player and engine"), "there is one of each");
         let page = read(&format!("{}/index.html", failed.dir));
         assert!(page.contains("after segment 8 &lt;b&gt;"), "the sentence is escaped");
         assert!(!overview.contains("http://") && !page.contains("http://"), "nothing is fetched");
         let cases = read_cases(&folder.path().join("junit.xml")).expect("junit");
         assert_eq!(cases.iter().filter(|case| case.failed).count(), 1);
         assert_eq!(cases.len(), 2);
+    }
+
+    #[test]
+    fn several_players_or_engines_are_summed_up_apart() {
+        let mut trials = vec![sample::trial("a/b", Verdict::Pass), sample::trial("a/b", Verdict::Fail)];
+        trials[1].browser = "firefox".into();
+        let report =
+            Report { version: 1, wall_ms: 1000, stream_ms: 8000, selected: Default::default(), trials };
+        let overview = html::overview(&report, None).expect("page");
+        assert!(overview.contains("<td>reference@firefox<td class=\"number\">0"), "{overview}");
     }
 }

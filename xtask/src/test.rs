@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every test of the workspace, then trials in a browser.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
@@ -10,6 +9,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 use crate::check::{self, Check};
 use crate::conformance::Speed;
+use crate::conformance::compare::{Outcome, binding_rules, outcome};
 use crate::doctor::{self, Consent};
 use crate::{conformance, grid, guide, mutants, overload, pages, paths, report};
 
@@ -81,13 +81,12 @@ fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
     };
     let (slow, fast) = (run(Speed::Fixed(1.0))?, run(Speed::Auto)?);
     let checks = slow.trials.iter().zip(&fast.trials).map(|(slow, fast)| {
-        let is_same = slow.verdict == fast.verdict && binding_rules(slow) == binding_rules(fast);
         let words = |trial: &TrialReport| {
             format!("{} at speed {} {:?}", report::word(trial.verdict), trial.speed, binding_rules(trial))
         };
         Check {
             what: format!("{} is judged alike at speed 1 and {}", report::name(slow), fast.speed),
-            wrong: (!is_same || slow.verdict == Verdict::Inconclusive)
+            wrong: (outcome(slow, fast) != Outcome::Alike)
                 .then(|| format!("{}, {}", words(slow), words(fast))),
         }
     });
@@ -97,10 +96,6 @@ fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
             wrong: (trial.verdict != Verdict::Pass).then(|| report::word(trial.verdict).to_owned()),
         });
     Ok(checks.chain(reference_passes).collect())
-}
-
-fn binding_rules(trial: &TrialReport) -> BTreeSet<&str> {
-    trial.violations.iter().filter(|v| v.binding).map(|v| v.rule.as_str()).collect()
 }
 
 /// Short ones of each kind: what goes well, what is recovered from, what ends.

@@ -37,10 +37,39 @@ pub struct Known {
     /// Each of them is broken in each of these scenarios.
     pub rule: OneOrMore,
     pub because: String,
-    /// What it was seen with, as in `hls.js 1.7.4`; for the reader.
-    pub version: Option<String>,
-    /// How often it was seen to pass nevertheless, as in `2/5`: then a pass is not unexpected.
-    pub passes: Option<String>,
+    /// What it was seen with, player or engine, as in `hls.js 1.7.4` or `webkitgtk 2.50`; told with the reason, so that
+    /// whoever has another version knows where to look when it passes.
+    pub version: Option<OneOrMore>,
+    /// How often it was seen to pass nevertheless: then a pass is not unexpected.
+    pub passes: Option<Passes>,
+}
+
+/// `2/5`: in two of five runs the rule was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Passes {
+    pub passed: u32,
+    pub of: u32,
+}
+
+impl TryFrom<String> for Passes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Passes, String> {
+        let parsed = text
+            .split_once('/')
+            .and_then(|(passed, of)| Some(Passes { passed: passed.parse().ok()?, of: of.parse().ok()? }));
+        match parsed {
+            None => Err(format!("`{text}` is not K/N: in K of N runs the rule was kept, as in `2/5`")),
+            Some(Passes { of: 0 | 1, .. }) => {
+                Err(format!("`{text}` says nothing of how often it passes: run it at least twice"))
+            }
+            Some(Passes { passed, of }) if passed >= of => {
+                Err(format!("`{text}`: what was never seen to fail is not known to; leave the entry out"))
+            }
+            Some(passes) => Ok(passes),
+        }
+    }
 }
 
 /// A string, or a list of them.
@@ -72,6 +101,12 @@ impl Known {
 
     fn is_about(&self, rule: &str) -> bool {
         self.rule.iter().any(|known| known == rule)
+    }
+
+    /// With what it was seen, in parentheses behind a sentence.
+    fn seen_with(&self) -> String {
+        let versions: Vec<&str> = self.version.iter().flat_map(OneOrMore::iter).collect();
+        if versions.is_empty() { String::new() } else { format!(" (seen with {})", versions.join(", ")) }
     }
 }
 
@@ -108,13 +143,15 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| match verdict {
         Verdict::UnexpectedPass => {
-            let passed: Vec<_> = unfulfilled(&violations, terms).collect();
+            let passed = unfulfilled(&violations, terms);
+            let passed: Vec<_> = passed.map(|(known, rule)| format!("{rule}{}", known.seen_with())).collect();
             Some(format!("known.toml expects a violation that did not happen: {}", passed.join(", ")))
         }
         Verdict::Known => {
+            let is_broken = |known: &&Known| violations.iter().any(|v| known.is_about(&v.rule));
             let rules = |known: &Known| known.rule.iter().collect::<Vec<_>>().join(", ");
-            let because: Vec<_> = applicable(terms).map(|k| format!("{}: {}", rules(k), k.because)).collect();
-            Some(because.join("; "))
+            let because = |k: &Known| format!("{}: {}{}", rules(k), k.because, k.seen_with());
+            Some(applicable(terms).filter(is_broken).map(because).collect::<Vec<_>>().join("; "))
         }
         _ => None,
     });
@@ -187,11 +224,14 @@ fn applicable<'a>(terms: Terms<'a>) -> impl Iterator<Item = &'a Known> {
 }
 
 /// Rules that known.toml expects to be broken, and that were not.
-fn unfulfilled<'a>(violations: &'a [ViolationReport], terms: Terms<'a>) -> impl Iterator<Item = &'a str> {
+fn unfulfilled<'a>(
+    violations: &'a [ViolationReport],
+    terms: Terms<'a>,
+) -> impl Iterator<Item = (&'a Known, &'a str)> {
     applicable(terms)
         .filter(|known| known.passes.is_none())
-        .flat_map(|known| known.rule.iter())
-        .filter(|rule| !violations.iter().any(|v| v.rule == *rule))
+        .flat_map(|known| known.rule.iter().map(move |rule| (known, rule)))
+        .filter(|(_, rule)| !violations.iter().any(|v| v.rule == *rule))
 }
 
 /// Why the evidence does not allow a judgement, if so. Heartbeats may be late by `late_ms_max` stream milliseconds.

@@ -132,6 +132,15 @@ pub struct TrialReport {
     /// Advance of currentTime while frames of that stretch were seen, in milliseconds.
     pub stream_ms: u64,
     pub wall_ms: u64,
+    /// Of `wall_ms`: until there was a browser.
+    #[serde(default)]
+    pub start_ms: u64,
+    /// Of `wall_ms`: while the page was watched.
+    #[serde(default)]
+    pub run_ms: u64,
+    /// Of `wall_ms`: reading the record, judging it and writing it down.
+    #[serde(default)]
+    pub judge_ms: u64,
     pub speed: f64,
     /// How late the latest heartbeat of page or origin was, in stream milliseconds.
     #[serde(default)]

@@ -54,6 +54,9 @@ fn without_evidence(trial: &TrialPlan, verdict: Verdict, reason: String) -> Tria
         reason: Some(reason),
         stream_ms: 0,
         wall_ms: 0,
+        start_ms: 0,
+        run_ms: 0,
+        judge_ms: 0,
         speed: trial.speed,
         late_ms: 0,
         kept: false,
@@ -95,6 +98,12 @@ pub fn set_aside(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir(folder)?;
     std::fs::rename(&aside, folder.join("first")).with_context(|| folder.display().to_string())?;
     Ok(())
+}
+
+/// A trial's second report, with the first one in it.
+pub fn second(mut first: TrialReport, second: TrialReport) -> TrialReport {
+    first.dir = format!("{}/first", first.dir);
+    TrialReport { first: Some(Box::new(first)), ..second }
 }
 
 /// Whether another run may find the evidence that this one lacks.

@@ -1,19 +1,23 @@
 //! `--resume`: what has been run is not run again, as long as nothing of it has changed.
 //!
 //! A finished trial is kept by a digest of everything that decides how it goes: scenario, player, browser, speed, and the
-//! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so.
+//! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so. It is kept as soon as it is
+//! finished, so that a run that is killed loses only what was under way; what another run may decide (an inconclusive
+//! trial) is finished when that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use segproof_core::report::TrialReport;
-use segproof_harness::plan::{LANES_FILE, TrialPlan};
+use segproof_core::report::{TrialReport, Verdict};
+use segproof_harness::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
 use segproof_harness::player::Player;
 
+use super::collect;
 use crate::digest::Digest;
 use crate::{doctor, paths, report};
 
-/// The finished trials of earlier runs.
+/// The finished trials of earlier runs, and of this one.
 #[derive(Debug)]
 pub struct Kept {
     folder: PathBuf,
@@ -21,6 +25,18 @@ pub struct Kept {
     /// Engine -> what it and its driver say of their versions.
     browsers: BTreeMap<String, String>,
     is_strict: bool,
+    /// A player's folder -> what it serves, as a digest: as it was at first.
+    players: Mutex<BTreeMap<PathBuf, String>>,
+    under_way: Mutex<Option<Pass>>,
+}
+
+/// Trials that are being run.
+#[derive(Debug)]
+struct Pass {
+    plan: RunPlan,
+    round: u16,
+    /// If they are run again: what was found first, by the trial's name.
+    firsts: Option<HashMap<String, TrialReport>>,
 }
 
 impl Kept {
@@ -33,22 +49,28 @@ impl Kept {
         let names: BTreeSet<&str> = engines.collect();
         let version = |name: &str| (name.to_owned(), doctor::version(name).unwrap_or_default());
         let browsers = names.into_iter().map(version).collect();
-        Ok(Kept { folder: paths::target().join("segproof-kept"), harness: digest.hex(), browsers, is_strict })
+        Ok(Kept {
+            folder: paths::target().join("segproof-kept"),
+            harness: digest.hex(),
+            browsers,
+            is_strict,
+            players: Mutex::default(),
+            under_way: Mutex::default(),
+        })
     }
 
-    /// The report of a trial's n-th run, if nothing has changed since; its lanes are put into `folder`.
+    /// The report of a trial's n-th run, if nothing has changed since; what was kept with it is put into `folder`.
     pub fn find(&self, trial: &TrialPlan, round: u16, folder: &Path) -> anyhow::Result<Option<TrialReport>> {
         let file = self.file(trial, round)?;
         // Half a report is none, and the trial is run.
         let report = read(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let (Some(lanes), true) = (read(&lanes(&file))?, report.is_some()) {
-            std::fs::create_dir_all(folder)?;
-            report::write_file(&folder.join(LANES_FILE), &lanes)?;
+        if report.is_some() {
+            share(&evidence(&file), folder, FILES)?;
         }
         Ok(report)
     }
 
-    /// Keeps a report, and the lanes beside it in `folder`.
+    /// Keeps a report; with it the lanes that lie in `folder`, and of what needs a look the whole evidence.
     pub fn keep(
         &self,
         trial: &TrialPlan,
@@ -58,11 +80,63 @@ impl Kept {
     ) -> anyhow::Result<()> {
         let file = self.file(trial, round)?;
         std::fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
-        if let Some(found) = read(&folder.join(LANES_FILE))? {
-            report::write_file(&lanes(&file), &found)?;
-        }
+        let files = if report.verdict == Verdict::Pass { &FILES[..1] } else { FILES };
+        share(folder, &evidence(&file), files)?;
         report::write_file(&file, &serde_json::to_vec(report)?)?;
         Ok(())
+    }
+
+    /// Drops what is kept of a trial's n-th run.
+    pub fn forget(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<()> {
+        let file = self.file(trial, round)?;
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// From now on these trials are run, for the first time or, if that is given, after what was found first; each
+    /// that is finished can be told by [`Kept::hear`].
+    pub fn begin(&self, plan: &RunPlan, round: u16, firsts: Option<&[TrialReport]>) {
+        let named = |first: &TrialReport| (report::name(first), first.clone());
+        let firsts = firsts.map(|firsts| firsts.iter().map(named).collect());
+        *self.under_way() = Some(Pass { plan: plan.clone(), round, firsts });
+    }
+
+    /// What is told from now on is not heard.
+    pub fn end(&self) {
+        *self.under_way() = None;
+    }
+
+    /// Keeps a trial that is said to be finished, unless it is to be run again. What counts is the verdict that it has
+    /// left: what is said late is of another pass.
+    pub fn hear(&self, name: &str) -> anyhow::Result<()> {
+        let pass = self.under_way();
+        let Some(Pass { plan, round, firsts }) = pass.as_ref() else { return Ok(()) };
+        let Some(trial) = plan.trials.iter().find(|trial| trial.name() == name) else { return Ok(()) };
+        let folder = trial.dir(&plan.out);
+        let left = read(&folder.join(VERDICT_FILE))?;
+        let Some(report) = left.and_then(|bytes| serde_json::from_slice::<TrialReport>(&bytes).ok()) else {
+            return Ok(());
+        };
+        match firsts {
+            None if collect::is_worth_another_run(&report) => Ok(()),
+            None => self.keep(trial, *round, &report, &folder),
+            // It may be that the run is being interrupted: whoever ends it knows.
+            Some(_) if report.verdict == Verdict::Inconclusive => Ok(()),
+            Some(firsts) => {
+                let first = firsts.get(name).cloned();
+                let report = match first {
+                    Some(first) => collect::second(first, report),
+                    None => report,
+                };
+                self.keep(trial, *round, &report, &folder)
+            }
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Option<Pass>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<PathBuf> {
@@ -73,18 +147,57 @@ impl Kept {
             digest.add(part.as_bytes());
         }
         digest.add_files(trial.scenario_file.parent().unwrap_or(Path::new("")))?;
-        let player = Player::read(&trial.player_dir)?;
+        digest.add(self.player(&trial.player_dir)?.as_bytes());
+        Ok(self.folder.join(digest.hex()).join(format!("{round}.json")))
+    }
+
+    fn player(&self, folder: &Path) -> anyhow::Result<String> {
+        let mut players = self.players.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = players.get(folder) {
+            return Ok(known.clone());
+        }
+        let mut digest = Digest::default();
+        let player = Player::read(folder)?;
         let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
         for place in player.folders().into_iter().chain(files) {
             digest.add_files(&place)?;
         }
-        Ok(self.folder.join(digest.hex()).join(format!("{round}.json")))
+        let digest = digest.hex();
+        players.insert(folder.to_owned(), digest.clone());
+        Ok(digest)
     }
 }
 
-fn lanes(file: &Path) -> PathBuf {
-    file.with_extension("lanes")
+/// The folder of what is kept with a report.
+fn evidence(file: &Path) -> PathBuf {
+    file.with_extension("")
 }
+
+/// Has those of the files that are in one folder in the other, too. They are written once and never changed, so the
+/// disk need not hold them twice.
+fn share(from: &Path, to: &Path, files: &[&str]) -> anyhow::Result<()> {
+    for file in files {
+        let (from, to) = (from.join(file), to.join(file));
+        if !from.is_file() {
+            continue;
+        }
+        if let Some(folder) = to.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        match std::fs::remove_file(&to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        // Not every file system has links.
+        if std::fs::hard_link(&from, &to).is_err() {
+            std::fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is kept with a report: of a pass the first only.
+const FILES: &[&str] = &[LANES_FILE, "trace.txt", "trace.jsonl", "origin.jsonl", "page.png", "output.txt"];
 
 /// `None` if there is no such file.
 fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
@@ -97,13 +210,11 @@ fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use segproof_core::report::Verdict;
-
     use super::*;
     use crate::report::sample;
 
-    #[test]
-    fn what_has_changed_is_not_found() {
+    /// A folder with one scenario and one player, and the trial of these.
+    fn place() -> (tempfile::TempDir, TrialPlan) {
         let folder = tempfile::tempdir().expect("folder");
         let place = |name: &str| folder.path().join(name);
         for name in ["scenario", "player"] {
@@ -122,28 +233,109 @@ mod tests {
             snapshot: None,
             repro: String::new(),
         };
-        let kept_by = |harness: &str| Kept {
-            folder: place("kept"),
+        (folder, trial)
+    }
+
+    fn kept_by(harness: &str, folder: &Path) -> Kept {
+        Kept {
+            folder: folder.join("kept"),
             harness: harness.into(),
             browsers: BTreeMap::new(),
             is_strict: false,
-        };
-        let kept = kept_by("h");
+            players: Mutex::default(),
+            under_way: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_not_found() {
+        let (folder, trial) = place();
+        let place = |name: &str| folder.path().join(name);
+        let kept = |harness: &str| kept_by(harness, folder.path());
         std::fs::write(place(LANES_FILE), "l").expect("write");
-        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
+        kept("h").keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
         let again = place("again");
-        let is_found =
-            |kept: &Kept, trial: &TrialPlan, round| kept.find(trial, round, &again).expect("read").is_some();
-        assert!(is_found(&kept, &trial, 1));
+        // Each time anew, as a run does: it looks at a player once.
+        let is_found = |harness: &str, trial: &TrialPlan, round| {
+            kept(harness).find(trial, round, &again).expect("read").is_some()
+        };
+        assert!(is_found("h", &trial, 1));
         assert_eq!(std::fs::read_to_string(again.join(LANES_FILE)).expect("lanes"), "l");
-        assert!(!is_found(&kept, &trial, 2));
-        assert!(!is_found(&kept, &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
-        assert!(!is_found(&kept, &TrialPlan { phase: Some(0.5), ..trial.clone() }, 1));
-        assert!(!is_found(&kept_by("i"), &trial, 1));
+        assert!(!is_found("h", &trial, 2));
+        assert!(!is_found("h", &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
+        assert!(!is_found("h", &TrialPlan { phase: Some(0.5), ..trial.clone() }, 1));
+        assert!(!is_found("i", &trial, 1));
         std::fs::write(place("player/index.html"), "c").expect("write");
-        assert!(!is_found(&kept, &trial, 1));
+        assert!(!is_found("h", &trial, 1));
         std::fs::write(place("player/index.html"), "b").expect("write");
         std::fs::write(place("scenario/scenario.toml"), "c").expect("write");
-        assert!(!is_found(&kept, &trial, 1));
+        assert!(!is_found("h", &trial, 1));
+    }
+
+    #[test]
+    fn what_needs_a_look_is_kept_with_its_evidence() {
+        let (folder, trial) = place();
+        let kept = kept_by("h", folder.path());
+        std::fs::write(folder.path().join("trace.txt"), "t").expect("write");
+        let again = |round: u16, verdict| {
+            let report = sample::trial("a/b", verdict);
+            kept.keep(&trial, round, &report, folder.path()).expect("keep");
+            let again = folder.path().join(format!("again{round}"));
+            assert_eq!(kept.find(&trial, round, &again).expect("read"), Some(report));
+            std::fs::read_to_string(again.join("trace.txt")).ok()
+        };
+        assert_eq!(again(1, Verdict::Fail).as_deref(), Some("t"));
+        assert_eq!(again(2, Verdict::Pass), None);
+    }
+
+    #[test]
+    fn a_trial_is_kept_as_soon_as_nothing_more_can_change_it() {
+        let (folder, trial) = place();
+        let kept = kept_by("h", folder.path());
+        let out = folder.path().join("out");
+        let plan = RunPlan {
+            webdriver: String::new(),
+            notify: None,
+            pace: None,
+            signals: None,
+            hold: None,
+            listen: Default::default(),
+            out: out.clone(),
+            fixtures: Vec::new(),
+            target: PathBuf::new(),
+            strict: false,
+            bless: false,
+            trials: vec![trial.clone()],
+        };
+        let finishes = |report: &TrialReport| {
+            collect::keep(report, &trial, &out).expect("verdict");
+            kept.hear(&trial.name()).expect("hear");
+        };
+        let found = || kept.find(&trial, 1, &folder.path().join("again")).expect("read");
+        let (doubtful, passes) =
+            (sample::trial("a/b", Verdict::Inconclusive), sample::trial("a/b", Verdict::Pass));
+        finishes(&passes);
+        assert_eq!(found(), None, "no pass has begun");
+        kept.begin(&plan, 1, None);
+        finishes(&doubtful);
+        assert_eq!(found(), None, "it is to be run again");
+        collect::set_aside(&trial.dir(&out)).expect("aside");
+        let first = TrialReport { player: "p".into(), browser: "none".into(), ..doubtful.clone() };
+        kept.begin(&plan, 1, Some(std::slice::from_ref(&first)));
+        kept.hear(&trial.name()).expect("hear");
+        assert_eq!(found(), None, "that was said of the first run");
+        finishes(&doubtful);
+        assert_eq!(found(), None, "whether that is the last word is known at the end");
+        finishes(&passes);
+        let kept_now = found().expect("kept");
+        assert_eq!(
+            (kept_now.verdict, kept_now.first.expect("first").verdict),
+            (Verdict::Pass, Verdict::Inconclusive)
+        );
+        kept.end();
+        finishes(&sample::trial("a/b", Verdict::Fail));
+        assert_eq!(found().expect("kept").verdict, Verdict::Pass);
+        kept.forget(&trial, 1).expect("forget");
+        assert_eq!(found(), None);
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use segproof_core::report::{TrialReport, Verdict};
 use tokio::sync::mpsc;
 
+use super::kept::Kept;
 use crate::report;
 
 /// The display of one run.
@@ -19,8 +20,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows what comes by message, until `finish`.
-    pub fn start(trials: usize, mut finished: mpsc::UnboundedReceiver<TrialReport>) -> Progress {
+    /// Shows what comes by message, until `finish`, and has it kept.
+    pub fn start(
+        trials: usize,
+        mut finished: mpsc::UnboundedReceiver<TrialReport>,
+        kept: Option<Arc<Kept>>,
+    ) -> Progress {
         let bar = ProgressBar::new(trials as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
             bar.set_style(style);
@@ -30,6 +35,10 @@ impl Progress {
         let shown = progress.clone();
         tokio::spawn(async move {
             while let Some(report) = finished.recv().await {
+                if let Some(kept) = &kept {
+                    // What cannot be kept now is tried again at the round's end, which says why.
+                    let _later = kept.hear(&report::name(&report));
+                }
                 shown.say(&report);
             }
         });

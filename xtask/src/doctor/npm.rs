@@ -1,8 +1,10 @@
 //! What comes from npm, pinned by a `package-lock.json` in the folder where it is listed and installed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
+use segproof_harness::player::Player;
 use serde_json::Value;
 
 use super::Finding;
@@ -36,6 +38,33 @@ fn compare(folder: &Path) -> anyhow::Result<Finding> {
     Ok(Finding::Here(here.join(", ")))
 }
 
+/// Which version of which package a player's folder serves, or what else it is.
+pub fn player_version(folder: &Path) -> anyhow::Result<String> {
+    let player = Player::read(folder)?;
+    let files = player.extra_files(&paths::target());
+    let packages: BTreeSet<String> = files.iter().filter_map(|(_, file)| package(file)).collect();
+    if packages.is_empty() {
+        return Ok(match player.settings.version {
+            Some(version) => version,
+            None => format!("of this checkout, in {}", paths::short(folder)),
+        });
+    }
+    let lock = read(&paths::root().join(PLAYERS).join("package-lock.json"))?;
+    let version = |name: &String| {
+        let version = lock["packages"][format!("node_modules/{name}")]["version"].as_str();
+        format!("{name} {}", version.unwrap_or("of an unknown version"))
+    };
+    Ok(packages.iter().map(version).collect::<Vec<_>>().join(", "))
+}
+
+/// The package that a file was installed with, as in `@scope/name`.
+fn package(file: &Path) -> Option<String> {
+    let mut parts = file.components().map(|part| part.as_os_str().to_string_lossy());
+    parts.find(|part| part == "node_modules")?;
+    let first = parts.next()?.into_owned();
+    if first.starts_with('@') { Some(format!("{first}/{}", parts.next()?)) } else { Some(first) }
+}
+
 fn read(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| paths::short(path))?;
     serde_json::from_str(&text).with_context(|| paths::short(path))
@@ -55,6 +84,23 @@ pub fn install(folder: &'static str) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_player_is_of_the_version_that_is_pinned() {
+        let version = |name: &str| player_version(&paths::root().join(PLAYERS).join(name)).expect("readable");
+        let is_pinned = |said: &str| {
+            let number = said.strip_prefix("hls.js ").expect("the package's name");
+            number.starts_with(|letter: char| letter.is_ascii_digit())
+        };
+        assert!(is_pinned(&version("hls.js")) && is_pinned(&version("hls.js-light")));
+        assert!(version("reference").contains("checkout"));
+        assert_eq!(package(Path::new("a/../node_modules/@b/c/d.js")).as_deref(), Some("@b/c"));
+        assert_eq!(package(Path::new("a/b.js")), None);
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("index.html"), "").expect("write");
+        std::fs::write(folder.path().join("player.toml"), "version = \"3.1\"\n").expect("write");
+        assert_eq!(player_version(folder.path()).expect("readable"), "3.1");
+    }
 
     #[test]
     fn what_is_not_of_the_pinned_version_is_missing() {

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment};
 use segproof_core::report::{Report, TrialReport, Verdict, ViolationReport};
 use serde_json::json;
 
-use super::{Counts, log_stem, name, word, write_file};
+use super::{Counts, by_player, log_stem, name, word, write_file};
 
 /// The table of all trials, and a link to a page beside it.
 pub fn overview(report: &Report, beside: Option<&str>) -> anyhow::Result<String> {
@@ -18,9 +18,12 @@ pub fn overview(report: &Report, beside: Option<&str>) -> anyhow::Result<String>
     rows.sort_by_key(|trial| urgency(trial.verdict));
     let rows: Vec<_> = rows.into_iter().map(row).collect();
     let counts = Counts::of(report);
+    let each = by_player(report);
+    let each = if each.len() > 1 { each } else { Vec::new() };
     let rate = if report.wall_ms == 0 { 0.0 } else { report.stream_ms as f64 / report.wall_ms as f64 };
     let page = PAGES.get_template("overview.html")?.render(Serde(json!({
         "rows": rows,
+        "each": each,
         "beside": beside,
         "passed": counts.passed(),
         "failed": counts.failed(),
@@ -145,6 +148,8 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("overview.html", include_str!("overview.html")),
         ("trial.html", include_str!("trial.html")),
         ("matrix.html", include_str!("matrix.html")),
+        ("compare.html", include_str!("compare.html")),
+        ("players.html", include_str!("players.html")),
     ];
     for (name, source) in templates {
         pages.add_template(name, source).unwrap_or_else(|error| unreachable!("{name}: {error:#}"));

@@ -6,12 +6,13 @@ use console::style;
 use segproof_core::fault::KINDS;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_core::rules::RULES;
+use serde::Serialize;
 
 use super::{INTERRUPTED, name, word};
 use crate::paths;
 
 /// How many trials came to which verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub pass: usize,
     pub fail: usize,
@@ -23,8 +24,12 @@ pub struct Counts {
 
 impl Counts {
     pub fn of(report: &Report) -> Counts {
+        Counts::of_trials(&report.trials)
+    }
+
+    pub fn of_trials<'a>(trials: impl IntoIterator<Item = &'a TrialReport>) -> Counts {
         let mut counts = Counts::default();
-        for trial in &report.trials {
+        for trial in trials {
             *counts.slot(trial.verdict) += 1;
         }
         counts
@@ -50,6 +55,31 @@ impl Counts {
     pub fn failed(&self) -> usize {
         self.fail + self.unexpected_pass + self.inconclusive
     }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { pass, fail, known, unexpected_pass, inconclusive, skipped } = self;
+        write!(
+            f,
+            "{pass} pass, {fail} fail, {known} known, {unexpected_pass} unexpected-pass, \
+             {inconclusive} inconclusive, {skipped} skipped"
+        )
+    }
+}
+
+/// The counts of each player in each engine, by `player@browser` in the report's order.
+pub fn by_player(report: &Report) -> Vec<(String, Counts)> {
+    let mut all: Vec<(String, Counts)> = Vec::new();
+    for trial in &report.trials {
+        let name = format!("{}@{}", trial.player, trial.browser);
+        let place = all.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            all.push((name, Counts::default()));
+            all.len() - 1
+        });
+        *all[place].1.slot(trial.verdict) += 1;
+    }
+    all
 }
 
 /// 2 for a fault of our own, else 1 for violations, else 3 for missing evidence, else 0.
@@ -92,16 +122,22 @@ pub fn trial_line(trial: &TrialReport) -> String {
 /// How much of a reason is shown; a browser's stack trace is for the trial's page.
 const REASON_LINES: usize = 4;
 
+/// Prints how many trials came to which verdict, apart for each player and engine if there are several.
+pub fn print_counts(report: &Report) {
+    println!();
+    let each = by_player(report);
+    if each.len() > 1 {
+        let width = each.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        each.iter().for_each(|(name, counts)| println!("{name:width$}  {counts}"));
+    }
+    println!("{}", Counts::of(report));
+}
+
 /// Prints the counts, the rate, the report's path, and last the line that other programs read.
 pub fn print(report: &Report, out: &Path) {
     let counts = Counts::of(report);
     let (stream, wall) = (report.stream_ms as f64 / 1000.0, report.wall_ms as f64 / 1000.0);
-    println!();
-    let Counts { pass, fail, known, unexpected_pass, inconclusive, skipped } = counts;
-    println!(
-        "{pass} pass, {fail} fail, {known} known, {unexpected_pass} unexpected-pass, \
-         {inconclusive} inconclusive, {skipped} skipped"
-    );
+    print_counts(report);
     let cut = report.trials.iter().filter(|trial| trial.reason.as_deref() == Some(INTERRUPTED)).count();
     if cut > 0 {
         println!("interrupted: {cut} of the inconclusive trials did not come to an end");
@@ -118,7 +154,7 @@ pub fn print(report: &Report, out: &Path) {
         RULES.len()
     );
     println!("{}", paths::short(&out.join("report.html")));
-    println!("{} passed, {} failed, {skipped} skipped", counts.passed(), counts.failed());
+    println!("{} passed, {} failed, {} skipped", counts.passed(), counts.failed(), counts.skipped);
 }
 
 /// Prints a report, and what it should have covered and has not, if it is of the whole suite; gives the exit code.
@@ -165,6 +201,22 @@ mod tests {
         assert_eq!(exit_code(&ours), 2);
         let counts = Counts::of(&report(&[Pass, Known, Inconclusive, Fail, UnexpectedPass, Skipped]));
         assert_eq!((counts.passed(), counts.failed(), counts.skipped), (2, 3, 1));
+    }
+
+    #[test]
+    fn each_player_is_counted_in_each_engine() {
+        use Verdict::*;
+        let mut report = report(&[Pass, Known, Fail]);
+        report.trials[1].browser = "firefox".into();
+        let each = by_player(&report);
+        let names: Vec<&str> = each.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["reference@chromium", "reference@firefox"]);
+        assert_eq!((each[0].1.pass, each[0].1.fail, each[0].1.known), (1, 1, 0));
+        assert_eq!((each[1].1.pass, each[1].1.fail, each[1].1.known), (0, 0, 1));
+        assert_eq!(
+            each[0].1.to_string(),
+            "1 pass, 1 fail, 0 known, 0 unexpected-pass, 0 inconclusive, 0 skipped"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use segproof_core::action::What;
 use segproof_core::expect::Profile;
-use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Terms};
+use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Passes, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
 use segproof_core::trace::{Beat, Content, End, Witness};
@@ -131,6 +131,55 @@ fn a_known_violation_that_did_not_happen_is_an_unexpected_pass() {
     assert!(judgement.reason.unwrap().ends_with("view/stall"));
     let failing = judged_with(hole, &[known("segment/*", "view/stall")], false);
     assert_eq!(failing.verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_passes_now_and_then_is_neither_a_failure_nor_an_unexpected_pass() {
+    let text =
+        "[[known]]\nscenario = \"*\"\nrule = \"view/no-missing-frames\"\nbecause = \"b\"\npasses = \"2/5\"\n";
+    let known = toml::from_str::<KnownFile>(text).unwrap().known;
+    assert_eq!(known[0].passes, Some(Passes { passed: 2, of: 5 }));
+    assert_eq!(judged_with(|_| {}, &known, false).verdict, Verdict::Pass);
+    assert_eq!(judged_with(hole, &known, false).verdict, Verdict::Known);
+    // Another rule that is broken is not covered.
+    let other = Known { rule: OneOrMore::One("view/stall".into()), ..known[0].clone() };
+    assert_eq!(judged_with(hole, &[other.clone()], false).verdict, Verdict::Fail);
+    // And the reason speaks of what was broken only.
+    let both = [known[0].clone(), other];
+    let reason = judged_with(hole, &both, false).reason;
+    assert_eq!(reason.as_deref(), Some("view/no-missing-frames: b"));
+    // Who says that it always happens means it, whatever another entry says.
+    let sure = Known { passes: None, ..known[0].clone() };
+    assert_eq!(judged_with(|_| {}, &[known[0].clone(), sure], false).verdict, Verdict::UnexpectedPass);
+}
+
+#[test]
+fn how_often_something_passes_is_checked() {
+    let wrong = |passes: &str| {
+        let row = "[[known]]\nscenario = \"*\"\nrule = \"view/stall\"\nbecause = \"b\"\n";
+        let read = toml::from_str::<KnownFile>(&format!("{row}passes = \"{passes}\"\n"));
+        read.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!((wrong("0/2"), wrong("4/5")), (Ok(()), Ok(())));
+    assert!(wrong("5/5").unwrap_err().contains("never seen to fail"));
+    assert!(wrong("6/5").unwrap_err().contains("never seen to fail"));
+    assert!(wrong("0/1").unwrap_err().contains("at least twice"));
+    for text in ["", "2", "2/", "-1/5", "2/5/6", "often"] {
+        let error = wrong(text).unwrap_err();
+        assert!(error.contains("is not K/N") && error.contains("line 5"), "{error}");
+    }
+}
+
+#[test]
+fn what_it_was_seen_with_is_told() {
+    let seen = Known {
+        version: Some(OneOrMore::More(vec!["hls.js 1.7.4".into(), "webkitgtk 2.50".into()])),
+        ..known("segment/*", "view/no-missing-frames")
+    };
+    let known = judged_with(hole, std::slice::from_ref(&seen), false).reason.unwrap();
+    assert_eq!(known, "view/no-missing-frames: it polls (seen with hls.js 1.7.4, webkitgtk 2.50)");
+    let passed = judged_with(|_| {}, &[seen], false).reason.unwrap();
+    assert!(passed.ends_with("view/no-missing-frames (seen with hls.js 1.7.4, webkitgtk 2.50)"), "{passed}");
 }
 
 #[test]
