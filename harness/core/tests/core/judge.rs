@@ -143,7 +143,7 @@ fn what_passes_now_and_then_is_neither_a_failure_nor_an_unexpected_pass() {
     assert_eq!(judged_with(hole, &known, false).verdict, Verdict::Known);
     // Another rule that is broken is not covered.
     let other = Known { rule: OneOrMore::One("view/stall".into()), ..known[0].clone() };
-    assert_eq!(judged_with(hole, &[other.clone()], false).verdict, Verdict::Fail);
+    assert_eq!(judged_with(hole, std::slice::from_ref(&other), false).verdict, Verdict::Fail);
     // And the reason speaks of what was broken only.
     let both = [known[0].clone(), other];
     let reason = judged_with(hole, &both, false).reason;
