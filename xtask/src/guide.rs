@@ -72,7 +72,7 @@ fn steps(page: &str) -> anyhow::Result<Vec<Step<'_>>> {
 fn execute(line: &str) -> anyhow::Result<u8> {
     let words = line.split_whitespace().skip(1);
     match Cli::try_parse_from(words)?.command {
-        Command::Conformance(options) => Ok(report::exit_code(&conformance::run(options)?)),
+        Command::Conformance(options) => Ok(report::exit_code(&conformance::run(*options)?)),
         _ => bail!("{PAGE} tells a command that is not followed: {line}"),
     }
 }

@@ -39,7 +39,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the conformance suite: every scenario against every player in every browser asked for.
-    Conformance(conformance::Options),
+    Conformance(Box<conformance::Options>),
     /// Run every player in every engine, and make one table of it.
     Matrix(matrix::Options),
     /// Serve one scenario to any browser, and judge what it does.
@@ -73,7 +73,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Conformance(options) => conformance::command(options),
+        Command::Conformance(options) => conformance::command(*options),
         Command::Matrix(options) => matrix::command(&options),
         Command::Serve(options) => serve::command(options),
         Command::Test(options) => test::command(options),

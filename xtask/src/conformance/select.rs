@@ -422,7 +422,7 @@ mod tests {
         };
         assert_eq!(of(Some("1/2"), &[]).options, of(None, &[]).options);
         assert!(of(Some("1/2"), &[]).is_whole && of(Some("1/2"), &[]).partition.is_some());
-        assert_eq!(of(None, &["a b"]).options, "'a b' --player reference --browser chromium --speed 4");
+        assert_eq!(of(None, &["a b"]).options, "'a b' --player reference --browser chromium --speed auto");
         assert!(!of(None, &["a b"]).is_whole);
     }
 
