@@ -3,7 +3,7 @@
 //! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason. Nor is a
 //! player accused of what a slow machine may have done: a failure with a late heartbeat is inconclusive. But what
 //! passed on a machine that was late by less than half a target duration has passed: every rule has read a whole record,
-//! and what a late timer can hide is one wait that was too short.
+//! and what a late timer can hide is one wait that was too short. The same goes for what only a higher speed makes of an engine.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
+use crate::faster;
 use crate::report::{Form, Level, Picture, Sound, Verdict, ViolationReport};
 use crate::rules::{Case, RULES, Violation, sync};
 use crate::scenario::Outcome;
@@ -139,7 +140,9 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
         Verdict::Pass | Verdict::Known => expect.target_duration_ms / 2.0,
         _ => LATE_MS_MAX,
     };
-    let doubt = doubt(trace, late_ms_max);
+    let may_be_the_speed = matches!(weighed, Verdict::Fail | Verdict::UnexpectedPass);
+    let doubt = doubt(trace, late_ms_max)
+        .or_else(|| may_be_the_speed.then(|| faster::stopped_before_a_hole(trace)).flatten());
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| match verdict {
         Verdict::UnexpectedPass => {
