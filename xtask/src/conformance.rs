@@ -152,7 +152,7 @@ fn cores() -> usize {
 
 /// A browser that plays takes a fraction of a core.
 const FIRST_PER_CORE: usize = 2;
-const MOST_PER_CORE: usize = 4;
+const MOST_PER_CORE: usize = 3;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {

@@ -386,6 +386,17 @@ pub enum Witness {
 }
 
 impl Trace {
+    /// By how much the page's heartbeats between two moments were late, stream milliseconds; those that were in time are
+    /// left out.
+    pub fn page_lags_ms(&self, from_ms: f64, to_ms: f64) -> impl Iterator<Item = f64> {
+        let beats = self.beats.iter().filter(move |beat| {
+            beat.of == Witness::Page
+                && (from_ms..=to_ms).contains(&beat.at_ms)
+                && beat.lag_ms > JITTER_WALL_MS
+        });
+        beats.map(|beat| beat.lag_ms * self.speed)
+    }
+
     /// Every entry as JSON, one a line, both lanes and the heartbeats.
     pub fn to_jsonl(&self) -> String {
         let mut text = String::new();
@@ -412,3 +423,6 @@ impl Trace {
         text
     }
 }
+
+/// By how much a timer on a quiet machine is late.
+const JITTER_WALL_MS: f64 = 10.0;

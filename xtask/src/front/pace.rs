@@ -106,9 +106,9 @@ impl Pace {
 }
 
 /// Heartbeats that are never later than this, in stream milliseconds, leave time to spare.
-const CALM_MS: u64 = 400;
+const CALM_MS: u64 = 250;
 /// The judge doubts a failure from 500 ms of lateness on, and a pass from half a target duration on, mostly 1,000 ms.
-const LATE_MS: u64 = 900;
+const LATE_MS: u64 = 700;
 /// So many calm trials for each place, until there is one more.
 const CALM_TRIALS_PER_PLACE: usize = 2;
 const SLOWNESS_MAX: f64 = 8.0;

@@ -223,8 +223,10 @@ fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
         let waited_ms = next_ms - began_ms;
         late_ms = Some((waited_ms - permitted_ms).max(0.0));
         let Some(credit_ms) = credit_ms else { continue };
-        // Request handling is not warped: it costs more stream time at a higher speed.
-        let grace_ms = REQUEST_WALL_MS * case.trace.speed + permitted_ms * INTERVAL_GRACE;
+        // Request handling is not warped: it costs more stream time at a higher speed. And a page that was held up while it
+        // asked has asked later than it meant to.
+        let held_up_ms = case.trace.page_lags_ms(*began_ms, *next_ms).fold(0.0, f64::max);
+        let grace_ms = REQUEST_WALL_MS * case.trace.speed + permitted_ms * INTERVAL_GRACE + held_up_ms;
         floods = if waited_ms < permitted_ms / 2.0 - grace_ms { floods + 1 } else { 0 };
         if waited_ms + credit_ms < permitted_ms - grace_ms {
             let what = format!(

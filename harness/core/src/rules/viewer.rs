@@ -84,7 +84,10 @@ fn missing(case: &Case, msn: u64, every: bool) -> Option<String> {
     let since = |of: fn(&Shown) -> u64| of(&shown[last]).saturating_sub(of(before));
     let presented = since(|s| s.presented).max(seen.len() as u64);
     let dropped = since(|s| s.dropped);
-    (every && presented + dropped + FRAMES_UNCOUNTED < all).then(|| {
+    // A machine that can't keep up for a moment shows fewer, and the engine does not count those it never came to.
+    let held_up_ms: f64 = case.trace.page_lags_ms(before.at_ms, shown[last].at_ms).sum();
+    let missed = (held_up_ms / case.expect.frame_ms()).ceil() as u64;
+    (every && presented + dropped + FRAMES_UNCOUNTED + missed < all).then(|| {
         format!("only {presented} of the {all} frames of segment {msn} were shown, at speed 1, {dropped} were dropped")
     })
 }

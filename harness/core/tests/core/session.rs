@@ -280,6 +280,12 @@ impl Session {
         self.trace.ended_at_ms = at_ms;
     }
 
+    /// The page's heartbeat next to `at_ms` is late by so much, wall time.
+    pub fn hold_up(&mut self, at_ms: f64, lag_ms: f64) {
+        let mut page = self.trace.beats.iter_mut().filter(|b| b.of == Witness::Page);
+        page.find(|beat| beat.at_ms >= at_ms).expect("it plays").lag_ms = lag_ms;
+    }
+
     /// From `from_ms` to `to_ms` currentTime stands still.
     pub fn stand_still(&mut self, from_ms: f64, to_ms: f64) {
         let page = |b: &&mut Beat| b.of == Witness::Page && (from_ms..=to_ms).contains(&b.at_ms);

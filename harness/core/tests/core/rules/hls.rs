@@ -268,6 +268,20 @@ pub const PAIRS: &[Pairs] = &[
                     two_reloads(s, 1739.0);
                 })
             }),
+            ("too early, and the page was held up another time", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    s.hold_up(13_000.0, 90.0);
+                    two_reloads(s, 1739.0);
+                })
+            }),
+            ("earlier than it was held up", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    s.hold_up(14_100.0, 90.0);
+                    two_reloads(s, 1370.0);
+                })
+            }),
             ("again and again, but not by half", || {
                 bent(|s| {
                     last_reloads(s);
@@ -292,6 +306,13 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("the page was held up while it asked", || {
+                bent(|s| {
+                    s.trace.speed = 4.0;
+                    s.hold_up(14_100.0, 90.0);
+                    two_reloads(s, 1390.0);
+                })
+            }),
             ("an answer that the page may not read is tried again", || {
                 bent(|s| {
                     last_reloads(s);

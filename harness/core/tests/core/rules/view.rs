@@ -108,6 +108,12 @@ pub const PAIRS: &[Pairs] = &[
                 bent_from(Session::new(laps), |s| s.keep_frames(|_, n| !(0..20).contains(&n)))
             }),
             ("the engine has shown or dropped too few of one", || bent(|s| engine_counts(s, 9, 5))),
+            ("the machine was held up at another time", || {
+                bent(|s| {
+                    s.hold_up(4000.0, 300.0);
+                    engine_counts(s, 9, 5);
+                })
+            }),
             ("one at which the viewer had looked away no longer", || {
                 bent(|s| {
                     s.keep_frames(not_of(106));
@@ -122,6 +128,15 @@ pub const PAIRS: &[Pairs] = &[
         fair: &[
             ("the engine has shown enough of one, without telling each time", || {
                 bent(|s| engine_counts(s, 15, 0))
+            }),
+            ("the machine was held up for as long as the rest would have been shown", || {
+                bent(|s| {
+                    engine_counts(s, 6, 5);
+                    let last =
+                        s.trace.page.iter().find(|e| matches!(e.event, PageEvent::Frame { number: 139, .. }));
+                    let at_ms = last.expect("it is told").at_ms;
+                    s.hold_up(at_ms - 1000.0, 400.0);
+                })
             }),
             ("the engine has shown or dropped enough of one", || bent(|s| engine_counts(s, 9, 6))),
             ("of the first one only its end", || {
