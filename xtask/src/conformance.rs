@@ -200,6 +200,15 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     })
 }
 
+/// As `run`, for a command that has more to do afterwards: an interrupted run is an error, so that it ends as well.
+pub fn run_whole(options: Options) -> anyhow::Result<Report> {
+    let goes_on = if options.resume { ": the same command goes on there" } else { "" };
+    let report = run(options)?;
+    let is_cut = |trial: &TrialReport| trial.reason.as_deref() == Some(report::INTERRUPTED);
+    ensure!(!report.trials.iter().any(is_cut), "interrupted{goes_on}");
+    Ok(report)
+}
+
 /// What trials stand on: their media, and where it is served.
 struct Ground {
     fixtures: Vec<MadeFixture>,

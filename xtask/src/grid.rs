@@ -37,7 +37,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
 pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
     let needs = [doctor::USUAL, &[Need::Java, Need::Npm, Need::Grid]].concat();
     doctor::provide(&needs, Consent::from_yes(options.yes))?;
-    let own = conformance::run(trials("own", TRIALS))?;
+    let own = conformance::run_whole(trials("own", TRIALS))?;
     let mut checks: Vec<Check> = own.trials.iter().map(is_judged).collect();
     checks.extend(through(&own, Layout::Standalone, JOBS + 1, None)?);
     // Fewer places than trials that want one, as in a Grid that others use, too: who waits is served in the end.
@@ -62,7 +62,7 @@ fn through(
     };
     let options = of_grid(trials(name, TRIALS));
     let out = options.out();
-    let (report, most) = watched(&grid, || conformance::run(options))?;
+    let (report, most) = watched(&grid, || conformance::run_whole(options))?;
     let mut checks: Vec<Check> = own.trials.iter().map(|own| is_alike(own, &report, name)).collect();
     let host = origin_host.unwrap_or(Ipv4Addr::LOCALHOST.into());
     checks.extend(report.trials.iter().map(|trial| is_served_at(host, trial, &out, name)));
@@ -73,7 +73,7 @@ fn through(
     });
     checks.push(leaves_none(&grid, format!("{name}: a run leaves no session"))?);
 
-    let asleep = conformance::run(of_grid(trials(&format!("{name}-asleep"), &[ASLEEP])))?;
+    let asleep = conformance::run_whole(of_grid(trials(&format!("{name}-asleep"), &[ASLEEP])))?;
     checks.extend(asleep.trials.iter().map(|trial| {
         Check {
             what: format!("{name}: {} is skipped, and says why", report::name(trial)),
@@ -85,7 +85,7 @@ fn through(
         browsers: vec!["firefox".to_owned()],
         ..of_grid(trials(&format!("{name}-firefox"), &["reference@firefox/segment/404-once"]))
     };
-    checks.extend(conformance::run(firefox)?.trials.iter().map(|trial| {
+    checks.extend(conformance::run_whole(firefox)?.trials.iter().map(|trial| {
         Check {
             what: format!("{name}: a browser that the Grid has not is no verdict, in the Grid's words"),
             wrong: (trial.verdict != Verdict::Inconclusive

@@ -64,7 +64,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Check>> {
         innocents.iter().flat_map(|name| scenarios.iter().map(move |s| format!("{name}@chromium/{s}")));
     let players = mutants.iter().map(|(name, _)| format!("{MUTANTS}/{name}"));
     let players = players.chain(innocents.iter().map(|name| format!("{INNOCENTS}/{name}")));
-    let report = conformance::run(conformance::Options {
+    let report = conformance::run_whole(conformance::Options {
         filters: mutants.iter().flat_map(own).chain(fair).collect(),
         players: players.collect(),
         out: Some(out()),

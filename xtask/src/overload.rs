@@ -46,7 +46,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
 pub fn run(filters: &[String], yes: bool) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (hindrance, name) in [(Hindrance::Busy, "busy"), (Hindrance::Stopped, "stopped")] {
-        let report = conformance::run(conformance::Options {
+        let report = conformance::run_whole(conformance::Options {
             filters: filters.to_vec(),
             out: Some(paths::target().join("overload").join(name)),
             hindrance,

@@ -54,7 +54,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
             ..conformance::Options::default()
         };
         let out = everything.out();
-        let report = conformance::run(everything)?;
+        let report = conformance::run_whole(everything)?;
         report::print(&report, &out);
         tally = tally.and(Tally::of(&report));
         // 1 comes before 3: a violation weighs more than missing evidence.
@@ -71,7 +71,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 /// the verdicts and the rules broken must be the same.
 fn same_at_any_speed() -> anyhow::Result<Vec<Check>> {
     let run = |speed: Speed| {
-        conformance::run(conformance::Options {
+        conformance::run_whole(conformance::Options {
             filters: SPEED_TRIALS.iter().map(|name| (*name).to_owned()).collect(),
             players: vec!["reference".to_owned(), "mutants/ignores-the-404".to_owned()],
             out: Some(paths::target().join(format!("speed-{speed}"))),
