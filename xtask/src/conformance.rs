@@ -150,9 +150,8 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A browser that plays takes a fraction of a core.
-const FIRST_PER_CORE: usize = 2;
-const MOST_PER_CORE: usize = 3;
+/// A browser that plays takes a good part of a core.
+const PER_CORE: usize = 2;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -488,8 +487,8 @@ impl Options {
             _ if self.keep_open => Pacing::ONE_AT_A_TIME,
             Some(jobs) => Pacing::Fixed(count(jobs.into())),
             None => Pacing::Measured {
-                first: count(cores() * FIRST_PER_CORE),
-                most: count(cores() * MOST_PER_CORE),
+                first: count(cores() * PER_CORE),
+                most: count(cores() * PER_CORE),
                 slows_down: self.speed == Speed::Auto,
             },
         }

@@ -44,6 +44,13 @@ pub const PAIRS: &[Pairs] = &[
                     s.frame(11_010.0, 138, media_time(138));
                 })
             }),
+            ("where the engine got to by the player's own seek", || {
+                bent(|s| {
+                    s.media(9005.0, "seeking");
+                    s.media(9010.0, "seeked");
+                    s.frame(9011.0, 60, media_time(60));
+                })
+            }),
             ("the player's own seek excuses nothing", || {
                 bent(|s| {
                     s.media(9005.0, "seeking");
@@ -52,6 +59,13 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("what the engine comes to first on its way", || {
+                bent(|s| {
+                    s.media(9005.0, "seeking");
+                    s.frame(9010.0, 100, media_time(100));
+                    s.media(9020.0, "seeked");
+                })
+            }),
             ("half a second back with a new MediaSource", || {
                 bent(|s| {
                     s.media(9005.0, "emptied");
