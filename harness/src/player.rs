@@ -88,15 +88,15 @@ impl Player {
         if base.is_none() && !folder.join(PAGE_FILE).is_file() {
             bail!("{} is no player: it has no {PAGE_FILE}", folder.display());
         }
-        let known: KnownFile = read_toml(&folder.join("known.toml"))?.unwrap_or_default();
+        let known: KnownFile = read_toml(&folder.join(KNOWN_FILE))?.unwrap_or_default();
         for entry in &known.known {
             let is_rule = |id: &&str| segproof_core::rules::RULES.iter().any(|rule| rule.id == *id);
             if let Some(id) = entry.rule.iter().find(|id| !is_rule(id)) {
-                bail!("{}: there is no rule {id:?}", folder.join("known.toml").display());
+                bail!("{}: there is no rule {id:?}", folder.join(KNOWN_FILE).display());
             }
             let mut browsers = entry.browser.iter().flat_map(|browsers| browsers.iter());
             if let Some(name) = browsers.find(|name| crate::engine::engine(name).is_none()) {
-                bail!("{}: there is no browser {name:?}", folder.join("known.toml").display());
+                bail!("{}: there is no browser {name:?}", folder.join(KNOWN_FILE).display());
             }
         }
         Ok(Player { folder: folder.to_path_buf(), base, settings, known: known.known })
@@ -190,6 +190,8 @@ impl PlayerSettings {
 /// The page that plays.
 pub const PAGE_FILE: &str = "index.html";
 const SETTINGS_FILE: &str = "player.toml";
+/// What is known to be wrong with it.
+pub const KNOWN_FILE: &str = "known.toml";
 
 /// `None` if there is no such file; a mistake is shown with file, line and caret.
 fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {

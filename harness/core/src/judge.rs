@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
 use crate::faster;
-use crate::report::{Form, Level, Picture, Sound, Verdict, ViolationReport};
+use crate::report::{Form, Level, Picture, Sound, TrialReport, Verdict, ViolationReport};
 use crate::rules::{Case, RULES, Violation, sync};
 use crate::scenario::Outcome;
 use crate::selfcheck;
@@ -144,9 +144,31 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     let doubt = doubt(trace, late_ms_max)
         .or_else(|| may_be_the_speed.then(|| faster::stopped_before_a_hole(trace)).flatten());
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
-    let reason = doubt.or_else(|| match verdict {
+    let reason = doubt.or_else(|| because(verdict, &violations, terms));
+    let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
+    Judgement { verdict, violations, reason, late_ms }
+}
+
+/// What a judged trial comes to by another known.toml. Without its trace: where it was let pass and would fail now, which
+/// asks more of the evidence, there is no answer.
+pub fn reweighed(mut report: TrialReport, terms: Terms) -> Option<TrialReport> {
+    if !matches!(report.verdict, Verdict::Pass | Verdict::Known | Verdict::Fail | Verdict::UnexpectedPass) {
+        return Some(report);
+    }
+    for violation in &mut report.violations {
+        violation.known = applicable(terms).any(|known| known.is_about(&violation.rule));
+    }
+    let before = std::mem::replace(&mut report.verdict, weigh(&report.violations, terms));
+    report.reason = because(report.verdict, &report.violations, terms);
+    let is_mild = |verdict| matches!(verdict, Verdict::Pass | Verdict::Known);
+    (!is_mild(before) || is_mild(report.verdict)).then_some(report)
+}
+
+/// The reason that known.toml gives for a verdict.
+fn because(verdict: Verdict, violations: &[ViolationReport], terms: Terms) -> Option<String> {
+    match verdict {
         Verdict::UnexpectedPass => {
-            let passed = unfulfilled(&violations, terms);
+            let passed = unfulfilled(violations, terms);
             let passed: Vec<_> = passed.map(|(known, rule)| format!("{rule}{}", known.seen_with())).collect();
             Some(format!("known.toml expects a violation that did not happen: {}", passed.join(", ")))
         }
@@ -157,9 +179,7 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
             Some(applicable(terms).filter(is_broken).map(because).collect::<Vec<_>>().join("; "))
         }
         _ => None,
-    });
-    let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
-    Judgement { verdict, violations, reason, late_ms }
+    }
 }
 
 fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationReport> {

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use segproof_core::judge::{self, Known, Terms};
 use segproof_core::report::{TrialReport, Verdict};
 use segproof_harness::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
-use segproof_harness::player::Player;
+use segproof_harness::player::{KNOWN_FILE, Player};
 
 use super::collect;
 use crate::digest::Digest;
@@ -25,9 +26,16 @@ pub struct Kept {
     /// Engine -> what it and its driver say of their versions.
     browsers: BTreeMap<String, String>,
     is_strict: bool,
-    /// A player's folder -> what it serves, as a digest: as it was at first.
-    players: Mutex<BTreeMap<PathBuf, String>>,
+    /// A player's folder -> what it serves and what is known of it, as it was at first.
+    players: Mutex<BTreeMap<PathBuf, Facts>>,
     under_way: Mutex<Option<Pass>>,
+}
+
+/// What there is to know of a player's folder.
+#[derive(Debug, Clone)]
+struct Facts {
+    digest: String,
+    known: Vec<Known>,
 }
 
 /// Trials that are being run.
@@ -64,6 +72,14 @@ impl Kept {
         let file = self.file(trial, round)?;
         // Half a report is none, and the trial is run.
         let report = read(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let known = self.player(&trial.player_dir)?.known;
+        let terms = Terms {
+            scenario: &trial.scenario,
+            browser: &trial.browser,
+            known: &known,
+            strict: self.is_strict,
+        };
+        let report = report.and_then(|report| judge::reweighed(report, terms));
         if report.is_some() {
             share(&evidence(&file), folder, FILES)?;
         }
@@ -147,11 +163,11 @@ impl Kept {
             digest.add(part.as_bytes());
         }
         digest.add_files(trial.scenario_file.parent().unwrap_or(Path::new("")))?;
-        digest.add(self.player(&trial.player_dir)?.as_bytes());
+        digest.add(self.player(&trial.player_dir)?.digest.as_bytes());
         Ok(self.folder.join(digest.hex()).join(format!("{round}.json")))
     }
 
-    fn player(&self, folder: &Path) -> anyhow::Result<String> {
+    fn player(&self, folder: &Path) -> anyhow::Result<Facts> {
         let mut players = self.players.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = players.get(folder) {
             return Ok(known.clone());
@@ -160,11 +176,12 @@ impl Kept {
         let player = Player::read(folder)?;
         let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
         for place in player.folders().into_iter().chain(files) {
-            digest.add_files(&place)?;
+            // What is known of a player changes nothing of how it plays.
+            digest.add_files_without(&place, Some(&folder.join(KNOWN_FILE)))?;
         }
-        let digest = digest.hex();
-        players.insert(folder.to_owned(), digest.clone());
-        Ok(digest)
+        let facts = Facts { digest: digest.hex(), known: player.known };
+        players.insert(folder.to_owned(), facts.clone());
+        Ok(facts)
     }
 }
 
@@ -273,12 +290,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_weighed_by_what_is_known_now() {
+        let (folder, trial) = place();
+        let report =
+            TrialReport { violations: vec![sample::violation()], ..sample::trial("a/b", Verdict::Fail) };
+        kept_by("h", folder.path()).keep(&trial, 1, &report, folder.path()).expect("keep");
+        let found =
+            || kept_by("h", folder.path()).find(&trial, 1, &folder.path().join("again")).expect("read");
+        assert_eq!(found(), Some(report.clone()));
+        let known = format!(
+            "[[known]]\nscenario = \"a/*\"\nrule = \"{}\"\nbecause = \"it is old\"\n",
+            sample::violation().rule
+        );
+        std::fs::write(folder.path().join("player/known.toml"), known).expect("write");
+        let now = found().expect("kept");
+        assert_eq!(now.verdict, Verdict::Known);
+        assert!(now.reason.expect("a reason").contains("it is old"));
+        // A failure asks more of the evidence than a pass does.
+        kept_by("h", folder.path())
+            .keep(&trial, 2, &sample::trial("a/b", Verdict::Pass), folder.path())
+            .expect("keep");
+        let passed = kept_by("h", folder.path()).find(&trial, 2, &folder.path().join("again")).expect("read");
+        assert_eq!(passed, None, "known.toml expects it to fail");
+    }
+
+    #[test]
     fn what_needs_a_look_is_kept_with_its_evidence() {
         let (folder, trial) = place();
         let kept = kept_by("h", folder.path());
         std::fs::write(folder.path().join("trace.txt"), "t").expect("write");
         let again = |round: u16, verdict| {
-            let report = sample::trial("a/b", verdict);
+            let violations = if verdict == Verdict::Fail { vec![sample::violation()] } else { Vec::new() };
+            let report = TrialReport { violations, ..sample::trial("a/b", verdict) };
             kept.keep(&trial, round, &report, folder.path()).expect("keep");
             let again = folder.path().join(format!("again{round}"));
             assert_eq!(kept.find(&trial, round, &again).expect("read"), Some(report));

@@ -32,6 +32,13 @@ pub const PAIRS: &[Pairs] = &[
                     s.frame(9010.0, 122, media_time(122));
                 })
             }),
+            ("farther back with a new MediaSource than an old playhead explains, at speed 8", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.media(9005.0, "emptied");
+                    s.frame(9010.0, 119, media_time(119));
+                })
+            }),
             ("a MediaSource that was lost long before", || {
                 bent(|s| {
                     s.media(8890.0, "emptied");
@@ -72,6 +79,16 @@ pub const PAIRS: &[Pairs] = &[
                     s.frame(9010.0, 123, media_time(123));
                 })
             }),
+            (
+                "more than half a second back with a new MediaSource, at speed 8, where a playhead is old at once",
+                || {
+                    bent(|s| {
+                        s.trace.speed = 8.0;
+                        s.media(9005.0, "emptied");
+                        s.frame(9010.0, 121, media_time(121));
+                    })
+                },
+            ),
             ("one frame back", || bent(|s| s.frame(9010.0, 127, media_time(127)))),
             ("the same frame twice", || bent(|s| s.frame(9010.0, 128, media_time(128)))),
             ("back by a viewer's seek", || {
