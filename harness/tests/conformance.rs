@@ -2,6 +2,7 @@
 //! there are none (`cargo xtask conformance` writes it).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use segproof_core::lanes::difference;
@@ -11,13 +12,16 @@ use segproof_harness::plan::{LANES_FILE, RunPlan, TrialPlan};
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();
     let trials = match RunPlan::from_env()? {
-        Some(plan) => plan.trials.clone().into_iter().map(|trial| as_test(plan.clone(), trial)).collect(),
+        Some(plan) => {
+            let plan = Arc::new(plan);
+            plan.trials.iter().cloned().map(|trial| as_test(plan.clone(), trial)).collect()
+        }
         None => Vec::new(),
     };
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-fn as_test(plan: RunPlan, trial: TrialPlan) -> Trial {
+fn as_test(plan: Arc<RunPlan>, trial: TrialPlan) -> Trial {
     Trial::test(trial.name(), move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let report = runtime.block_on(async {
