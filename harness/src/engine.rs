@@ -57,6 +57,8 @@ pub struct Engine {
     pub profile_arg: Option<&'static str>,
     /// How long New Session may take on a loaded machine.
     pub session_timeout: Duration,
+    /// The step of a page's clock, wall time: engines coarsen it against pages that measure what they should not.
+    pub clock_step_ms: f64,
     /// The highest speed at which it plays what it is given as at speed 1 on a machine that has room for it.
     pub speed_max: f64,
     /// What makes a used session forget, once its pages are closed: commands below the session's URL, and their
@@ -83,6 +85,9 @@ pub enum DriverPort {
     /// A free one is appended to this argument, and the driver is connected to until it takes that.
     Given(&'static str),
 }
+
+/// Whole milliseconds, as Firefox and WebKit tell them.
+pub const CLOCK_STEP_MS_MAX: f64 = 1.0;
 
 /// Where nothing higher was tried. Firefox mutes what plays faster than at rate 4, and WebKit decodes hardly that fast.
 const SPEED_MAX: f64 = 4.0;
@@ -141,6 +146,7 @@ const CHROMIUM: Engine = Engine {
     headless_args: &["--headless=new"],
     root_args: &["--no-sandbox"],
     profile_arg: Some("--user-data-dir="),
+    clock_step_ms: 0.1,
     speed_max: 8.0,
     session_timeout: Duration::from_secs(30),
     forget: Some(&[
@@ -196,6 +202,7 @@ const FIREFOX: Engine = Engine {
     headless_args: &["-headless"],
     root_args: &[],
     profile_arg: None,
+    clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
     session_timeout: Duration::from_secs(60),
     forget: Some(&[
@@ -234,6 +241,7 @@ const WEBKITGTK: Engine = Engine {
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
+    clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
     session_timeout: Duration::from_secs(20),
     forget: None,
@@ -264,6 +272,7 @@ const WPE: Engine = Engine {
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
+    clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
     session_timeout: Duration::from_secs(20),
     forget: None,
@@ -286,6 +295,7 @@ const SAFARI: Engine = Engine {
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
+    clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
     session_timeout: Duration::from_secs(60),
     forget: None,

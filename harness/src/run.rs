@@ -26,6 +26,7 @@ use segproof_core::view::Progress;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::browser::Session;
+use crate::engine;
 use crate::plan::{Begin, Begun, LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
 use crate::player::Player;
 use crate::serve::{PageMessage, Stage};
@@ -141,7 +142,8 @@ async fn perform(
         }
     };
     let Scene { stage, mut messages, expect, limit_ms, url, _live } = scene;
-    let mut record = Record::begin(trial.speed);
+    let clock_step_ms = engine::engine(&trial.browser).map_or(engine::CLOCK_STEP_MS_MAX, |e| e.clock_step_ms);
+    let mut record = Record::begin(trial.speed, clock_step_ms);
 
     let (browser_version, session) = match session {
         Ok(session) => (session.version.clone(), Some(session)),

@@ -4,6 +4,7 @@
 //! 0.8 s of media at speed 8. A player that leaps over holes does so when the playhead is near enough to the edge, nearer
 //! than that mostly. Whoever waits there for ever at speed 8 may well go on at speed 1.
 
+use crate::tolerance::STOPS_WALL_S;
 use crate::trace::{Beat, PageEvent, Trace, Witness};
 
 /// Where the playhead stood still farther before a hole than it would at speed 1, if it did: a sentence for the report.
@@ -35,8 +36,6 @@ fn has_more(trace: &Trace, edge_s: f64, before_ms: f64) -> bool {
     ranges.take(1).flatten().any(|(start_s, _)| *start_s > edge_s)
 }
 
-/// How far before a hole engines stop, wall time, which at speed 1 is media time: Chromium was seen to stop 0.1 s before.
-const STOPS_WALL_S: f64 = 0.15;
 /// Shorter stands are not waits.
 const STILL_WALL_MS: f64 = 250.0;
 

@@ -25,6 +25,7 @@ pub mod rules;
 pub mod scenario;
 pub mod selfcheck;
 pub mod timeline;
+pub mod tolerance;
 pub mod trace;
 pub mod view;
 pub mod witness;

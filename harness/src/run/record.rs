@@ -10,6 +10,7 @@ use crate::serve::{PageMessage, Stage};
 /// The evidence as it comes in; page times are still the page's own.
 pub struct Record {
     speed: f64,
+    clock_step_ms: f64,
     page: Vec<PageEntry>,
     page_beats: Vec<Beat>,
     origin_beats: Vec<Beat>,
@@ -20,9 +21,11 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn begin(speed: f64) -> Record {
+    /// Of a page whose clock has this step.
+    pub fn begin(speed: f64, clock_step_ms: f64) -> Record {
         Record {
             speed,
+            clock_step_ms,
             page: Vec::new(),
             page_beats: Vec::new(),
             origin_beats: Vec::new(),
@@ -125,7 +128,7 @@ impl Record {
         beats.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
         Trace {
             speed,
-            clock_error_ms: (round_trip_ms / 2.0 + PAGE_CLOCK_STEP_MS) * speed,
+            clock_error_ms: (round_trip_ms / 2.0 + self.clock_step_ms) * speed,
             ended_at_ms: stream(ended_wall_ms),
             requests,
             page: self.page,
@@ -134,7 +137,3 @@ impl Record {
         }
     }
 }
-
-/// The coarsest step of a page's clock: Firefox's and WebKit's tell whole milliseconds, against pages that measure what
-/// they should not.
-const PAGE_CLOCK_STEP_MS: f64 = 1.0;

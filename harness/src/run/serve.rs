@@ -11,6 +11,7 @@ use super::conduct::{Conductor, Signals};
 use super::record::Record;
 use super::scene::Scene;
 use super::{Limits, conclude, scenario_of, skip_reason, watch, write_verdict};
+use crate::engine;
 use crate::plan::{RunPlan, TrialPlan};
 use crate::player::Player;
 
@@ -56,7 +57,7 @@ pub async fn serve_trial(
     tell(News::Open { url: &url, to_be_trusted });
 
     let began = Instant::now();
-    let mut record = Record::begin(trial.speed);
+    let mut record = Record::begin(trial.speed, engine::CLOCK_STEP_MS_MAX);
     let cues = Cues::new(action::actions(&scenario), &expect);
     let mut conductor = Conductor::new(&stage, cues, Signals::new(None, String::new()));
     tokio::pin!(stop);

@@ -3,6 +3,7 @@
 use super::{Case, Violation};
 use crate::pictures::Pictures;
 use crate::report::Sound;
+use crate::tolerance::CALLBACK_MS;
 use crate::trace::{PageEvent, Trace};
 use crate::view::{Shown, View};
 
@@ -118,7 +119,7 @@ fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<f64> {
     let times = || near.iter().map(|shown| shown.at_ms - away_ms(shown));
     let (first, last) = (times().fold(f64::INFINITY, f64::min), times().fold(f64::NEG_INFINITY, f64::max));
     let before = near.iter().filter(|shown| away_ms(shown) < 0.0).count();
-    let is_steady = before >= FRAMES_MIN && near.len() - before >= FRAMES_MIN && last - first <= JITTER_MS;
+    let is_steady = before >= FRAMES_MIN && near.len() - before >= FRAMES_MIN && last - first <= CALLBACK_MS;
     is_steady.then_some(first)
 }
 
@@ -126,8 +127,6 @@ fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<f64> {
 const STEADY_MS: f64 = 300.0;
 /// Frames to be seen on either side.
 const FRAMES_MIN: usize = 2;
-/// How much later than its neighbours a callback may be.
-const JITTER_MS: f64 = 150.0;
 /// From one beep to the next, so that they can be told apart.
 const ALONE_MS: f64 = 500.0;
 /// A sound further away than this belongs to another second.

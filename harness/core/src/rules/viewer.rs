@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Case, Violation};
 use crate::conduct::Conduct;
 use crate::scenario::Outcome;
+use crate::tolerance::{BACK_MS, FRAMES_UNCOUNTED, PLAYABLE_S, PLAYHEAD_AGE_WALL_MS, START_WALL_MS_MAX};
 use crate::trace::{Beat, PageEvent, Trace, Witness};
 use crate::view::Shown;
 
@@ -141,7 +142,7 @@ pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
         .map(|(a, b)| b.at_ms - a.at_ms)
         // The sum of nothing is -0.
         .fold(0.0, |sum, ms| sum + ms);
-    with_media_ms.min(ENGINE_WALL_MS_MAX * case.trace.speed)
+    with_media_ms.min(START_WALL_MS_MAX * case.trace.speed)
 }
 
 /// When it began and how long it was, after the first frame and before the trial's end.
@@ -168,18 +169,7 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     longest
 }
 
-/// Chromium counts every frame that it shows or drops, but leaves out up to five, uncounted, at the end of the first
-/// segment and behind a hole.
-const FRAMES_UNCOUNTED: u64 = 5;
-/// Presentation callbacks may come late for a frame or two.
-const BACK_MS: f64 = 100.0;
 /// How much may be shown again with a new MediaSource: our own player begins the segment anew of which it had shown less.
 const BACK_REBUILT_MS: f64 = 500.0;
-/// How old the playhead is that a player reads when it begins anew, wall time: Chromium had shown what came 29 ms later.
-const PLAYHEAD_AGE_WALL_MS: f64 = 40.0;
-/// Engines want a few frames before they begin.
-const PLAYABLE_S: f64 = 0.5;
-/// Chromium was seen to take 540 ms from the first media to the first frame with four of it on two cores.
-const ENGINE_WALL_MS_MAX: f64 = 750.0;
 /// Less than this between two heartbeats is no progress.
 const STILL_S: f64 = 0.001;
