@@ -77,7 +77,8 @@ pub async fn run(name: &str, plan: &RunPlan, jobs: usize, keeper: &Keeper<'_>) -
     let lock = lock.try_clone()?;
     let mut command = paths::cargo();
     command.args(arguments()).args(["--color", "never", "--no-fail-fast", "--retries", "0"]);
-    command.args(["--no-input-handler", "--no-tests", "fail", "--test-threads", &jobs.to_string()]);
+    let threads = if plan.pace.is_some() { jobs + AHEAD } else { jobs };
+    command.args(["--no-input-handler", "--no-tests", "fail", "--test-threads", &threads.to_string()]);
     command.arg("--tool-config-file").arg(tool);
     // The user's own settings for nextest are for other tests.
     for key in own_settings {
@@ -125,11 +126,11 @@ fn patience(plan: &RunPlan) -> &'static str {
 }
 
 /// A trial that may not run at full speed takes longest: begun last, it would keep the run waiting. And it has time to
-/// spare: all of them at once would leave the cores idle, so they get their share of the places at a time.
+/// spare: all of them at once would leave the cores idle, so they get half of the places.
 fn slow_first(plan: &RunPlan, jobs: usize) -> String {
     let fastest = plan.trials.iter().map(|trial| trial.speed).fold(1.0, f64::max);
     let slow: Vec<_> = plan.trials.iter().filter(|trial| trial.speed < fastest).collect();
-    let places = (jobs * slow.len() / plan.trials.len().max(1)).max(1);
+    let places = jobs.div_ceil(2);
     let overrides = slow.iter().map(|trial| {
         let filter = toml::Value::from(format!("test(={})", trial.name()));
         format!(
@@ -138,6 +139,9 @@ fn slow_first(plan: &RunPlan, jobs: usize) -> String {
     });
     format!("\n[test-groups]\n\"{SLOW}\" = {{ max-threads = {places} }}\n{}", overrides.collect::<String>())
 }
+
+/// Trials that have started and wait for a place, so that it is not empty while a process starts.
+const AHEAD: usize = 2;
 
 /// The group of the trials that may not run at full speed; the prefix is required of a tool's configuration.
 const SLOW: &str = "@tool:segproof:slow";

@@ -1,7 +1,7 @@
 //! How many trials play at a time, and how fast: as many as the machine carries, which heartbeats tell.
 //!
 //! A trial asks for a place before it begins. What its latest heartbeat was late by says, when it is over, whether there
-//! was room for more. A late one costs a rerun at speed 1, so places are given up sooner than they are added; with one
+//! was room for more. A slow one takes half a place. A late one costs a rerun at speed 1, so places are given up sooner than they are added; with one
 //! place left, it is the speed that goes down. No clock and no socket is known here.
 
 use std::collections::BTreeMap;
@@ -32,11 +32,18 @@ pub struct Pace {
     places: usize,
     /// Speeds are divided by it.
     slowness: f64,
-    /// Trial -> how many changes had been made when it began.
-    playing: BTreeMap<String, usize>,
+    playing: BTreeMap<String, Playing>,
     changes: usize,
     /// Trials in a row that left the machine time to spare.
     calm: usize,
+}
+
+/// A trial that has begun.
+#[derive(Debug)]
+struct Playing {
+    /// How many changes had been made when it began.
+    changes: usize,
+    half_places: usize,
 }
 
 impl Pacing {
@@ -62,10 +69,15 @@ impl Pace {
     /// Takes a place for a trial that may play `speed` stream seconds per second, and gives the speed that it is to
     /// play at; `None` if all places are taken.
     pub fn begin(&mut self, trial: &str, speed: f64) -> Option<f64> {
-        if self.playing.len() >= self.places {
+        let half_places = match self.pacing {
+            Pacing::Measured { .. } if speed <= SLOW => 1,
+            _ => 2,
+        };
+        let taken: usize = self.playing.values().map(|playing| playing.half_places).sum();
+        if taken + half_places > 2 * self.places {
             return None;
         }
-        self.playing.insert(trial.to_owned(), self.changes);
+        self.playing.insert(trial.to_owned(), Playing { changes: self.changes, half_places });
         // What is slow already is not made slower than life.
         Some((speed / self.slowness).max(speed.min(1.0)))
     }
@@ -77,7 +89,7 @@ impl Pace {
 
     /// A trial is over.
     pub fn finished(&mut self, report: &TrialReport) {
-        let Some(begun) = self.playing.remove(&report::name(report)) else { return };
+        let Some(Playing { changes: begun, .. }) = self.playing.remove(&report::name(report)) else { return };
         let Pacing::Measured { most, slows_down, .. } = self.pacing else { return };
         if report.speed <= 1.0 || report.verdict == Verdict::Skipped {
             return;
@@ -112,6 +124,8 @@ const LATE_MS: u64 = 700;
 /// So many calm trials for each place, until there is one more.
 const CALM_TRIALS_PER_PLACE: usize = 2;
 const SLOWNESS_MAX: f64 = 8.0;
+/// A trial that plays at this speed, or more slowly, asks for a third of what one at speed 8 does.
+const SLOW: f64 = 2.0;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +195,19 @@ mod tests {
         assert_eq!(pace.begin("x", 4.0), Some(1.0), "never slower than life");
         pace.gone("x");
         assert_eq!(pace.begin("x", 0.5), Some(0.5), "unless it was planned so");
+    }
+
+    #[test]
+    fn a_slow_trial_takes_half_a_place_where_places_are_measured() {
+        let mut pace = measured(2, 2);
+        let begun = |pace: &mut Pace, name: &str, speed| pace.begin(name, speed).is_some();
+        assert!(begun(&mut pace, "a", 1.0) && begun(&mut pace, "b", 8.0) && begun(&mut pace, "c", SLOW));
+        assert!(!begun(&mut pace, "d", 1.0));
+        pace.gone("a");
+        assert!(!begun(&mut pace, "d", 8.0));
+        assert!(begun(&mut pace, "d", 1.0));
+        let mut pace = Pace::new(Pacing::ONE_AT_A_TIME);
+        assert!(begun(&mut pace, "a", 1.0) && !begun(&mut pace, "b", 1.0));
     }
 
     #[test]
