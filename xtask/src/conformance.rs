@@ -152,6 +152,8 @@ fn cores() -> usize {
 
 /// A browser that plays takes a good part of a core.
 const PER_CORE: usize = 2;
+/// With so many, two cores are busy, and heartbeats still early enough; with four, what is run again costs more than is won.
+const PER_CORE_MOST: usize = 3;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
@@ -488,7 +490,7 @@ impl Options {
             Some(jobs) => Pacing::Fixed(count(jobs.into())),
             None => Pacing::Measured {
                 first: count(cores() * PER_CORE),
-                most: count(cores() * PER_CORE),
+                most: count(cores() * PER_CORE_MOST),
                 slows_down: self.speed == Speed::Auto,
             },
         }
