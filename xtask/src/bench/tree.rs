@@ -82,7 +82,6 @@ pub fn run(
 
 #[cfg(not(target_os = "linux"))]
 pub fn run(_: &mut Command, _: Option<&Path>, _: &Arc<AtomicBool>) -> anyhow::Result<Ended> {
-    let _ = (LOOK, LEFT_DEADLINE);
     anyhow::bail!(
         "the processor time of a browser's processes is counted on Linux only: run the benchmark there"
     )
@@ -205,8 +204,10 @@ fn anonymous_bytes(pid: u32) -> Option<u64> {
 }
 
 /// How often processes are looked at: nobody tells how much memory they hold.
+#[cfg(target_os = "linux")]
 const LOOK: Duration = Duration::from_millis(250);
 /// How long processes may outlive the command that started them.
+#[cfg(target_os = "linux")]
 const LEFT_DEADLINE: Duration = Duration::from_secs(15);
 
 #[cfg(all(test, target_os = "linux"))]

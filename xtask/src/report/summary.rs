@@ -82,13 +82,14 @@ pub fn by_player(report: &Report) -> Vec<(String, Counts)> {
     all
 }
 
-/// 2 for a fault of our own, else 1 for violations, else 3 for missing evidence, else 0.
+/// 2 for a fault of our own, else 1 for violations, else 3 for missing evidence, also where everything was skipped, else 0.
 pub fn exit_code(report: &Report) -> u8 {
     let counts = Counts::of(report);
     match counts {
         _ if report.trials.iter().any(|trial| trial.own_fault.is_some()) => crate::OWN_FAULT,
         _ if counts.fail + counts.unexpected_pass > 0 => 1,
         _ if counts.inconclusive > 0 => 3,
+        _ if counts.skipped > 0 && counts.skipped == report.trials.len() => 3,
         _ => 0,
     }
 }
@@ -194,6 +195,7 @@ mod tests {
         use Verdict::*;
         assert_eq!(exit_code(&report(&[Pass, Known, Skipped])), 0);
         assert_eq!(exit_code(&report(&[Pass, Inconclusive])), 3);
+        assert_eq!(exit_code(&report(&[Skipped, Skipped])), 3, "nothing was verified");
         assert_eq!(exit_code(&report(&[Inconclusive, Fail])), 1);
         assert_eq!(exit_code(&report(&[Inconclusive, UnexpectedPass])), 1);
         let mut ours = report(&[Fail, Inconclusive]);
