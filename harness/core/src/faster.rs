@@ -1,4 +1,4 @@
-//! What an engine does at a higher speed only, through no fault of the player's.
+//! What is so at a higher speed only, through no fault of the player's.
 //!
 //! Engines stop a moment before a hole in what is buffered, and that moment is wall time: Chromium's is 0.1 s, which is
 //! 0.8 s of media at speed 8. A player that leaps over holes does so when the playhead is near enough to the edge, nearer
@@ -26,6 +26,19 @@ pub fn stopped_before_a_hole(trace: &Trace) -> Option<String> {
     ))
 }
 
+/// Why what was too late, by so much stream time each, may not be at speed 1, if so: a sentence for the report. `None` stands
+/// for what is wrong at any time.
+///
+/// A script's own work takes as long at each speed, so at a higher one it is more of the stream.
+pub fn too_late_by_little(over_ms: &[Option<f64>], speed: f64) -> Option<String> {
+    let most_ms = over_ms.iter().copied().reduce(|a, b| Some(a?.max(b?)))??;
+    (most_ms <= SCRIPT_WALL_MS * (speed - 1.0)).then(|| {
+        format!(
+            "at speed {speed} something was {most_ms:.0} ms too late, no more than a script's own work may be at that speed"
+        )
+    })
+}
+
 /// Whether something is buffered behind a hole that begins at `edge_s`, as far as was last told before.
 fn has_more(trace: &Trace, edge_s: f64, before_ms: f64) -> bool {
     let told = trace.page.iter().rev().filter(|entry| entry.at_ms <= before_ms);
@@ -36,6 +49,9 @@ fn has_more(trace: &Trace, edge_s: f64, before_ms: f64) -> bool {
     ranges.take(1).flatten().any(|(start_s, _)| *start_s > edge_s)
 }
 
+/// What a player's scripts may take for themselves: hls.js took 0.27 s from its first playlist request to its first frame, the
+/// fetching and decoding among them, at speed 8 on two busy cores.
+const SCRIPT_WALL_MS: f64 = 250.0;
 /// Shorter stands are not waits.
 const STILL_WALL_MS: f64 = 250.0;
 
@@ -92,6 +108,16 @@ mod tests {
     #[test]
     fn without_a_hole_there_is_nothing_to_leap_over() {
         assert_eq!(stopped_before_a_hole(&trace(8.0, 0.8, &HOLE[..1])), None);
+    }
+
+    #[test]
+    fn what_is_too_late_by_little_may_be_the_speeds() {
+        let why = too_late_by_little(&[Some(157.0), Some(1000.0)], 8.0).expect("it may");
+        assert!(why.contains("at speed 8 something was 1000 ms too late"), "{why}");
+        assert_eq!(too_late_by_little(&[Some(2000.0)], 8.0), None);
+        assert_eq!(too_late_by_little(&[Some(1.0)], 1.0), None);
+        assert_eq!(too_late_by_little(&[Some(157.0), None], 8.0), None);
+        assert_eq!(too_late_by_little(&[], 8.0), None);
     }
 
     #[test]

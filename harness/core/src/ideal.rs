@@ -266,8 +266,7 @@ fn start(text: &str, listings: &[Listing], td_ms: f64) -> Option<u64> {
 /// How long after the request the whole, right body has arrived; `None` if it never does.
 fn good_after_ms(reply: &Reply) -> Option<f64> {
     let is_right = matches!(reply.status, 200..=299) && reply.content != Content::Nothing;
-    let is_spoiled = matches!(&reply.content, Content::Segment(facts) if facts.is_spoiled);
-    if !is_right || is_spoiled || !reply.is_readable() {
+    if !is_right || reply.content.is_spoiled() || !reply.is_readable() {
         return None;
     }
     let (mut wait_ms, mut sent, mut bits_per_s) = (0.0, 0, f64::INFINITY);

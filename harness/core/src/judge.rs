@@ -134,15 +134,19 @@ pub struct Judgement {
 
 /// Judges a trial.
 pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
-    let violations = violations(trace, expect, terms);
+    let (violations, over_ms): (Vec<_>, Vec<_>) = violations(trace, expect, terms).into_iter().unzip();
     let weighed = weigh(&violations, terms);
     let late_ms_max = match weighed {
         Verdict::Pass | Verdict::Known => expect.target_duration_ms / 2.0,
         _ => LATE_MS_MAX,
     };
     let may_be_the_speed = matches!(weighed, Verdict::Fail | Verdict::UnexpectedPass);
-    let doubt = doubt(trace, late_ms_max)
-        .or_else(|| may_be_the_speed.then(|| faster::stopped_before_a_hole(trace)).flatten());
+    let of_the_speed = || {
+        let weighing = violations.iter().zip(&over_ms).filter(|(v, _)| v.binding && !v.known);
+        let over_ms: Vec<_> = weighing.map(|(_, over_ms)| *over_ms).collect();
+        faster::stopped_before_a_hole(trace).or_else(|| faster::too_late_by_little(&over_ms, trace.speed))
+    };
+    let doubt = doubt(trace, late_ms_max).or_else(|| may_be_the_speed.then(of_the_speed).flatten());
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| because(verdict, &violations, terms));
     let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
@@ -182,14 +186,16 @@ fn because(verdict: Verdict, violations: &[ViolationReport], terms: Terms) -> Op
     }
 }
 
-fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationReport> {
+/// Each with how much too late something was, if that is what it is about.
+fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<(ViolationReport, Option<f64>)> {
     let view = View::new(trace, expect);
     let case = Case { trace, expect, view: &view };
     let stream = if expect.is_illegal { crate::report::Stream::Illegal } else { selfcheck::check(trace).0 };
     let mut all = Vec::new();
     for rule in RULES {
         for (level, violation) in collapse(rule.level, (rule.check)(&case)) {
-            all.push(ViolationReport {
+            let over_ms = violation.over_ms;
+            let report = ViolationReport {
                 rule: rule.id.to_string(),
                 level,
                 stream,
@@ -204,7 +210,8 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationRepo
                     Level::Should => terms.strict,
                     Level::Seed => expect.profile == Profile::Seed,
                 },
-            });
+            };
+            all.push((report, over_ms));
         }
     }
     all

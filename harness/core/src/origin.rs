@@ -267,7 +267,10 @@ impl Origin {
         Whole {
             status: 200,
             content_type: "video/mp4",
-            content: Content::Init { digest: media::digest(moov(&bytes)) },
+            content: Content::Init {
+                digest: media::digest(moov(&bytes)),
+                is_spoiled: self.edits(fired).any(Edit::spoils),
+            },
             body: bytes,
             headers: Vec::new(),
         }

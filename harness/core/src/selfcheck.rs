@@ -190,8 +190,7 @@ fn broken_answers(trace: &Trace) -> Vec<String> {
         };
         let is_unfinished = matches!(request.end, End::ClientGone | End::Open);
         let is_hung = is_unfinished && request.sent_bytes < request.whole_bytes && waited_ms > HUNG_STREAM_MS;
-        let is_spoiled = matches!(&request.content, Content::Segment(facts) if facts.is_spoiled);
-        if expected && (is_broken || is_hung || is_spoiled) {
+        if expected && (is_broken || is_hung || request.is_spoiled()) {
             found.push(format!("request {}: {} was answered badly", request.n, request.resource));
         }
         if request.delivered_playlist().is_some() {

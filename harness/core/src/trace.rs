@@ -139,8 +139,22 @@ pub enum Content {
     },
     Init {
         digest: String,
+        /// Nobody can play anything with it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_spoiled: bool,
     },
     Segment(SegmentFacts),
+}
+
+impl Content {
+    /// Whether nobody can play it.
+    pub fn is_spoiled(&self) -> bool {
+        match self {
+            Content::Init { is_spoiled, .. } => *is_spoiled,
+            Content::Segment(facts) => facts.is_spoiled,
+            Content::Nothing | Content::Multivariant { .. } | Content::Playlist { .. } => false,
+        }
+    }
 }
 
 /// What an entry of a playlist stands for.
@@ -194,6 +208,11 @@ impl Request {
             Content::Playlist { text, .. } if self.is_good() => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether a good status came with what is of use to nobody, or with something else than was asked for.
+    pub fn is_spoiled(&self) -> bool {
+        self.content.is_spoiled() || (200..300).contains(&self.status) && self.content == Content::Nothing
     }
 
     /// What the playlist lists, if the client got all of it.

@@ -109,7 +109,7 @@ fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
     let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut redirects: BTreeMap<String, String> = BTreeMap::new();
     for request in &trace.requests {
-        if let Content::Init { digest } = &request.content {
+        if let Content::Init { digest, .. } = &request.content {
             served.entry(plain(&request.path)).or_default().insert(digest.clone());
         }
         if let Some(location) = &request.location {

@@ -66,7 +66,7 @@ impl LiveFiles {
             }
             Resource::Init { .. } => {
                 let moov = media::top_level(bytes, b"moov").unwrap_or(bytes);
-                Content::Init { digest: media::digest(moov) }
+                Content::Init { digest: media::digest(moov), is_spoiled: false }
             }
             Resource::Segment { .. } => {
                 // A player may ask for a segment before the init; ffmpeg wrote the init first.

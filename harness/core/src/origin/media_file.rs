@@ -123,9 +123,10 @@ impl Origin {
 
     fn content_of_part(&self, resource: Resource) -> Content {
         match resource {
-            Resource::Init { .. } => {
-                Content::Init { digest: media::digest(super::moov(&self.presentation.main().init)) }
-            }
+            Resource::Init { .. } => Content::Init {
+                digest: media::digest(super::moov(&self.presentation.main().init)),
+                is_spoiled: false,
+            },
             Resource::Segment { variant, msn, .. } => Content::Segment(self.media(variant, msn, &[]).1),
             _ => Content::Nothing,
         }

@@ -120,12 +120,14 @@ fn missing(case: &Case, msn: u64, every: bool) -> Option<String> {
 pub fn stall(case: &Case) -> Vec<Violation> {
     let limit = case.expect.stall_limit_ms;
     longest_stall(case)
-        .filter(|(at, length)| length - engine_ms(case, *at, at + length) > limit)
-        .map(|(at, length)| {
+        .map(|(at, length)| (at, length, length - engine_ms(case, at, at + length) - limit))
+        .filter(|(_, _, over_ms)| *over_ms > 0.0)
+        .map(|(at, length, over_ms)| {
             Violation::new(
                 at,
                 format!("the picture stood still for {length:.0} ms; the limit is {limit:.0} ms"),
             )
+            .over(over_ms)
         })
         .into_iter()
         .collect()

@@ -87,7 +87,11 @@ impl Session {
             let newest = newest_at(now).min(plan.endlist.unwrap_or(u64::MAX));
             self.request(now, PLAYLIST_PATH, playlist(newest, plan.endlist));
             if now == 0.0 {
-                self.request(20.0, "/live/live.mp4", Content::Init { digest: INIT_DIGEST.into() });
+                self.request(
+                    20.0,
+                    "/live/live.mp4",
+                    Content::Init { digest: INIT_DIGEST.into(), is_spoiled: false },
+                );
                 self.append(40.0, vec![AppendedBox::Init { digest: INIT_DIGEST.into() }]);
             }
             while loaded <= newest {

@@ -474,7 +474,7 @@ fn other_init(s: &mut Session, digest: &str) {
             listings.iter_mut().filter(|l| l.msn >= 107).for_each(|l| l.init = "other.mp4".into());
         }
     }
-    s.request(at, "/live/other.mp4", Content::Init { digest: digest.into() });
+    s.request(at, "/live/other.mp4", Content::Init { digest: digest.into(), is_spoiled: false });
 }
 
 /// The page is seen to ask for each playlist, at the time that `when` makes of the origin's.
