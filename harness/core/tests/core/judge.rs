@@ -5,9 +5,9 @@ use segproof_core::expect::Profile;
 use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Passes, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
-use segproof_core::trace::{Beat, Content, End, PageEvent, Witness};
+use segproof_core::trace::{Beat, End, PageEvent, Witness};
 
-use crate::session::{Session, UNTIL_MS, segment, segment_path};
+use crate::session::{START_MS, Session, UNTIL_MS, segment, segment_path};
 
 fn judged(bend: impl FnOnce(&mut Session)) -> Judgement {
     judged_with(bend, &[], false)
@@ -400,10 +400,27 @@ fn verified_time_is_what_frames_vouch_for() {
 }
 
 #[test]
+fn a_little_too_late_faster_than_life_is_no_failure_yet() {
+    let late_by = |over_ms: f64, speed: f64, more: fn(&mut Session)| {
+        judged(|s| {
+            s.trace.speed = speed;
+            s.expect.start_limit_ms = START_MS - over_ms;
+            more(s);
+        })
+    };
+    let judgement = late_by(100.0, 8.0, |_| {});
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert!(judgement.reason.unwrap().contains("100 ms too late"));
+    assert_eq!(late_by(100.0, 1.0, |_| {}).verdict, Verdict::Fail);
+    assert_eq!(late_by(100.0, 8.0, hole).verdict, Verdict::Fail);
+}
+
+#[test]
 fn an_answer_under_way_at_the_end_is_no_broken_one() {
     let judgement = judged(|s| {
         hole(s);
-        let open = s.request(UNTIL_MS, &segment_path(113), Content::Nothing);
+        let content = s.trace.requests.iter().find(|r| r.resource == segment(106)).unwrap().content.clone();
+        let open = s.request(UNTIL_MS, &segment_path(113), content);
         (open.end, open.sent_bytes) = (End::Open, 10);
     });
     assert_eq!(judgement.violations[0].stream, Stream::Legal);

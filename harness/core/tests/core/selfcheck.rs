@@ -155,6 +155,21 @@ fn a_query_does_not_hide_a_bad_answer() {
 }
 
 #[test]
+fn what_nobody_can_use_is_a_bad_answer() {
+    let init = |content: Content| {
+        let asked = |s: &mut Session| {
+            s.request(9000.0, "/live/live.mp4", content);
+        };
+        check(asked).0
+    };
+    let good = Content::Init { digest: "d".into(), is_spoiled: false };
+    assert_eq!(init(good), Stream::Legal);
+    assert_eq!(init(Content::Init { digest: "d".into(), is_spoiled: true }), Stream::ServerError);
+    // 200 with a page that says that there is nothing, or 204.
+    assert_eq!(init(Content::Nothing), Stream::ServerError);
+}
+
+#[test]
 fn a_list_of_nothing_is_a_playlist() {
     let empty = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n";
     let (stream, complaints) = check(|s| answer(s, 0.0, listing(empty.into())));
