@@ -45,6 +45,8 @@ pub struct Engine {
     pub version: Version,
     /// Whether the browser needs an X display even if nobody looks at it.
     pub needs_display: bool,
+    /// Whether its driver speaks WebDriver BiDi.
+    pub has_bidi: bool,
     /// W3C capabilities that do not depend on the machine, as JSON.
     pub capabilities: &'static str,
     /// The capability that holds the browser's options.
@@ -118,6 +120,7 @@ const CHROMIUM: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfBoth,
     needs_display: false,
+    has_bidi: true,
     capabilities: r#"{
         "browserName": "chrome",
         "acceptInsecureCerts": true,
@@ -168,6 +171,7 @@ const FIREFOX: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfEach,
     needs_display: false,
+    has_bidi: true,
     capabilities: r#"{
         "browserName": "firefox",
         "acceptInsecureCerts": true,
@@ -225,6 +229,7 @@ const WEBKITGTK: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwebkit2gtk-4.1-0"),
     needs_display: true,
+    has_bidi: false,
     capabilities: r#"{
         "browserName": "MiniBrowser",
         "acceptInsecureCerts": true,
@@ -255,6 +260,7 @@ const WPE: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwpewebkit-1.1-0"),
     needs_display: false,
+    has_bidi: false,
     capabilities: r#"{
         "browserName": "MiniBrowser",
         "acceptInsecureCerts": true,
@@ -281,6 +287,7 @@ const SAFARI: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfEach,
     needs_display: false,
+    has_bidi: false,
     capabilities: r#"{"browserName": "safari", "acceptInsecureCerts": true}"#,
     options_key: "safari:options",
     headless_args: &[],
@@ -330,6 +337,9 @@ const GL_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgs
 
 /// The capability by which a trial tells the front who asks; the front removes it.
 pub const CLIENT_CAPABILITY: &str = "segproof:client";
+
+/// The capability that asks for WebDriver BiDi; a session that has it is answered with the place.
+pub const BIDI_CAPABILITY: &str = "webSocketUrl";
 
 /// Who asks the front for a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

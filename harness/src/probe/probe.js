@@ -14,7 +14,9 @@
   let pending = [];
   const log = (kind, fields) => pending.push({ n: n++, at_ms: now(), kind, ...fields });
 
-  const socket = new WebSocket(`ws://${location.host}/probe`);
+  // elsewhere.js has opened it in a page that is not served by us.
+  const socket = window.__segproofSocket || new WebSocket(`ws://${location.host}/probe`);
+  delete window.__segproofSocket;
   const send = socket.send.bind(socket);
   let isOpen = false;
   socket.onopen = () => { isOpen = true; };
