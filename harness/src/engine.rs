@@ -94,7 +94,8 @@ const SPEED_MAX: f64 = 4.0;
 ///
 /// Chromium: without the background flags it talks to its vendor at every start. The features switched off draw
 /// suggestions below an address bar that nobody sees, in two renderers more, a seventh of a trial's processor time;
-/// and keep pages that were left, of earlier trials. Its crash handler leaves the driver's process group and writes
+/// and keep pages that were left, of earlier trials; and ask a viewer whether a page of the Internet may reach this machine,
+/// where the streams are. Its crash handler leaves the driver's process group and writes
 /// below the user's home, unless the environment names another place: then its command line names the session's
 /// folder too, by which it is found. (`--disable-breakpad` and `--disable-crash-reporter` don't keep it away, and
 /// with `--disable-crashpad-for-testing` the renderers of Debian's build hang.) It stops some 0.1 s of wall time before a
@@ -133,7 +134,7 @@ const CHROMIUM: Engine = Engine {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--disable-features=BackForwardCache,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
+                "--disable-features=BackForwardCache,LocalNetworkAccessChecks,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
                 "--disable-backgrounding-occluded-windows"
@@ -158,7 +159,8 @@ const CHROMIUM: Engine = Engine {
 };
 
 /// Firefox. H.264 and AAC come from the system's libavcodec. The preferences about processes spare a third of its memory
-/// (`media.rdd-process.enabled` must stay: without it no media can be decoded); the others keep it from calling home.
+/// (`media.rdd-process.enabled` must stay: without it no media can be decoded); `network.lna` would ask a viewer whether a
+/// page of the Internet may reach this machine, where the streams are; the others keep it from calling home.
 /// It forgets by its own data clearing, which only a driver with system access may ask for.
 const FIREFOX: Engine = Engine {
     name: "firefox",
@@ -181,6 +183,7 @@ const FIREFOX: Engine = Engine {
                 "media.autoplay.default": 0,
                 "media.autoplay.blocking_policy": 0,
                 "media.autoplay.block-webaudio": false,
+                "network.lna.enabled": false,
                 "dom.ipc.processCount": 1,
                 "dom.ipc.processPrelaunch.enabled": false,
                 "fission.autostart": false,
@@ -315,7 +318,7 @@ const EDGE: Engine = Engine {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--disable-features=BackForwardCache",
+                "--disable-features=BackForwardCache,LocalNetworkAccessChecks",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
                 "--disable-backgrounding-occluded-windows"

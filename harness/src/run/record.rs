@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use segproof_core::trace::{Beat, PageEntry, Trace, Witness};
+use segproof_core::trace::{Beat, PageEntry, PageEvent, Trace, Witness};
 
 use super::{End, Sign};
 use crate::serve::{PageMessage, Stage};
@@ -35,6 +35,13 @@ impl Record {
     /// Evidence is known to be missing.
     pub fn lose(&mut self, why: String) {
         self.lost.push(why);
+    }
+
+    /// Whether the page is seen to have asked for this.
+    pub fn has_asked(&self, url: &str) -> bool {
+        self.page
+            .iter()
+            .any(|entry| matches!(&entry.event, PageEvent::Fetch { url: asked, .. } if asked == url))
     }
 
     /// The trial's own heartbeat: how late the timer was says whether this process can keep up.
