@@ -10,15 +10,20 @@
     }, true);
     return false;
   }
+  if (!new URLSearchParams(location.search).has('src')) {
+    tell(`the page's server led to ${location.origin}${location.pathname} without ?src=`);
+    return false;
+  }
   addEventListener('securitypolicyviolation', ({ disposition, blockedURI, effectiveDirective }) => {
-    if (disposition !== 'enforce' || !hosts.some((host) => blockedURI.includes(host))) return;
+    const [, host] = /^\w+:\/\/([^/]+)/.exec(blockedURI) || [];
+    if (disposition !== 'enforce' || !hosts.includes(host)) return;
     tell(`the page's Content Security Policy (${effectiveDirective}) keeps it from ${blockedURI}, where the suite is`);
   });
   addEventListener('DOMContentLoaded', () => {
     const [{ responseStatus } = {}] = performance.getEntriesByType('navigation');
     if (responseStatus >= 400) tell(`the page's server answered with status ${responseStatus}`);
   });
-  const blocked = (why) => tell(`the browser lets the page not connect to the suite at ${probe}: ${why}`);
+  const blocked = (why) => tell(`the browser keeps the page from the suite at ${probe}: ${why}`);
   try {
     const socket = new WebSocket(probe);
     socket.addEventListener('error', () => blocked('its console knows the reason'));

@@ -308,6 +308,18 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_served_elsewhere_gets_the_same_scripts_behind_what_tells_of_it() {
+        let conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: 0.0 };
+        let files = at_speed(2.0).under(Some(conditions));
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let preload = files.preload(address(1), [address(2), address(3)]);
+        let told = r#"(tell, "ws://127.0.0.1:1/probe", ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])"#;
+        let (before, behind) = preload.split_once(told).expect("what tells of it is called");
+        assert!(before.contains(ELSEWHERE), "{before}");
+        assert_eq!(behind, format!(") return;\n{}\n}}", files.scripts().join("\n")));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said_whatever_its_letters() {
         let text = "\u{e4}".repeat(300);
         let PageMessage::Unreadable(why) = understand(&text, &[], 0.0) else { panic!("it was understood") };

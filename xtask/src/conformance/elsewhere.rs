@@ -46,3 +46,41 @@ async fn look_at(page: &PageUrl) -> anyhow::Result<()> {
 
 const HINT: &str = "is its server running, and is that the URL which plays `?src=`?";
 const DEADLINE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::response::Redirect;
+    use axum::routing::get;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_there_unless_nobody_answers_or_with_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let here = listener.local_addr().expect("address");
+        let routes = Router::new()
+            .route("/page", get(|| async { "" }))
+            .route("/moved", get(|| async { Redirect::to("https://127.0.0.1:1/") }))
+            .route("/broken", get(|| async { StatusCode::BAD_GATEWAY }));
+        let server = tokio::spawn(async { axum::serve(listener, routes).await });
+        let look =
+            async |url: String| look_at(&url.parse().expect("a URL")).await.map_err(|e| format!("{e:#}"));
+        for path in ["page?x=1#y", "moved"] {
+            assert_eq!(look(format!("http://{here}/{path}")).await, Ok(()), "{path}");
+        }
+        for (path, why) in [("none", "status 404"), ("broken", "status 502")] {
+            let error = look(format!("http://{here}/{path}")).await.expect_err(path);
+            assert!(error.contains(why) && error.contains(HINT), "{error}");
+        }
+        assert_eq!(look(format!("https://{here}/")).await, Ok(()), "the rest is the browser's to find out");
+        server.abort();
+        drop(server.await);
+        for scheme in ["http", "https"] {
+            let error = look(format!("{scheme}://{here}/page")).await.expect_err("nobody listens");
+            assert!(error.contains("does not answer") && error.contains(HINT), "{error}");
+        }
+    }
+}

@@ -293,6 +293,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_page_that_is_served_elsewhere_nothing_is_kept() {
+        let (folder, trial) = place();
+        let home = Home::Elsewhere("http://127.0.0.1:1/".parse().expect("a URL"));
+        let trial = TrialPlan { home, ..trial };
+        let kept = kept_by("h", folder.path());
+        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
+        assert_eq!(kept.find(&trial, 1, &folder.path().join("again")).expect("read"), None);
+        kept.forget(&trial, 1).expect("forget");
+    }
+
+    #[test]
     fn what_is_kept_is_weighed_by_what_is_known_now() {
         let (folder, trial) = place();
         let report =

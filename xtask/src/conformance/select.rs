@@ -511,6 +511,28 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_served_elsewhere_is_a_player_of_its_own_name() {
+        let given = ["http://a:8/watch.html", "http://me:secret@a:8/watch", "http://a:8/watch.html"];
+        let players = players(&given.map(str::to_owned)).expect("pages");
+        assert_eq!(players.len(), 2, "{players:?}");
+        assert!(players[0].name.starts_with("a-8-watch.html-"), "{players:?}");
+        assert_eq!(players[1].given, "http://USER:PASSWORD@a:8/watch");
+        let options = Options { players: given.map(str::to_owned).to_vec(), ..Options::default() };
+        assert!(!super::selected(&options).options.contains("secret"));
+        let folder = folder();
+        let engine = |name| segproof_harness::engine::engine(name).expect(name);
+        let selection = trials(&options, folder.path(), &players[..1], &[engine("chromium"), engine("wpe")])
+            .expect("select");
+        let skipped = |browser: &str| {
+            let trial = selection.trials.iter().find(|trial| trial.plan.browser == browser);
+            selection.skip_reason(&trial.expect(browser).plan)
+        };
+        assert_eq!(skipped("chromium"), None);
+        assert!(skipped("wpe").expect("skipped").starts_with("wpe has no WebDriver BiDi, by which alone"));
+        assert!(super::players(&["file:///a/index.html".to_owned()]).is_err());
+    }
+
+    #[test]
     fn words_are_quoted_for_the_shell() {
         assert_eq!(quoted("a@b/c"), "a@b/c");
         assert_eq!(quoted("it's"), r"'it'\''s'");
