@@ -176,6 +176,9 @@ async fn perform(
             }
         };
         conductor.finish(is_past).await.into_iter().for_each(|why| record.lose(why));
+        if record.is_out_of_sight() {
+            record.lose("the page has a SourceBuffer, and the media element of it was not seen".into());
+        }
         if preload.is_some() && stage.requests().is_empty() && record.has_asked(&stage.stream_url()) {
             record.lose("the page asked for the stream, and its browser let no request come to it".into());
         }

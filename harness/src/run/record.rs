@@ -44,6 +44,13 @@ impl Record {
             .any(|entry| matches!(&entry.event, PageEvent::Fetch { url: asked, .. } if asked == url))
     }
 
+    /// Whether the page plays in an element that tells the probe nothing, as in a shadow tree that its HTML declares.
+    pub fn is_out_of_sight(&self) -> bool {
+        let has = |is: fn(&PageEvent) -> bool| self.page.iter().any(|entry| is(&entry.event));
+        has(|event| matches!(event, PageEvent::AddSourceBuffer { .. }))
+            && !has(|event| matches!(event, PageEvent::Media { .. }))
+    }
+
     /// The trial's own heartbeat: how late the timer was says whether this process can keep up.
     pub fn origin_beat(&mut self, stage: &Stage, due: Instant) {
         let now = Instant::now();

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::check::Check;
 use crate::{conformance, paths, report};
 
-/// Runs a correct player, a mutant and two pages that nobody can watch.
+/// Runs a correct player, a mutant and pages that can't be watched.
 pub fn run() -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
@@ -29,6 +29,7 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
         (format!("plain/{MUTANT}"), Wanted::Fail(&mutant.rule)),
         (format!("strict/{CORRECT}"), Wanted::Inconclusive("Content Security Policy (connect-src)")),
         (format!("framed/{CORRECT}"), Wanted::Inconclusive("in a frame")),
+        (format!("login/{CORRECT}"), Wanted::Inconclusive("without ?src=")),
     ];
     let report = conformance::run_whole(conformance::Options {
         filters: vec![SCENARIO.to_owned()],
@@ -92,6 +93,7 @@ fn routes() -> Router {
                 ))
             }),
         )
+        .route("/login/{*file}", get(|| async { Redirect::to(&format!("/plain/{CORRECT}/{PAGE_FILE}")) }))
         .route(
             "/strict/{*file}",
             get(|UrlPath(file): UrlPath<String>| async move {
