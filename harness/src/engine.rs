@@ -45,6 +45,8 @@ pub struct Engine {
     pub version: Version,
     /// Whether the browser needs an X display even if nobody looks at it.
     pub needs_display: bool,
+    /// Whether its driver speaks WebDriver BiDi.
+    pub has_bidi: bool,
     /// W3C capabilities that do not depend on the machine, as JSON.
     pub capabilities: &'static str,
     /// The capability that holds the browser's options.
@@ -97,7 +99,8 @@ const SPEED_MAX: f64 = 4.0;
 ///
 /// Chromium: without the background flags it talks to its vendor at every start. The features switched off draw
 /// suggestions below an address bar that nobody sees, in two renderers more, a seventh of a trial's processor time;
-/// and keep pages that were left, of earlier trials. Its crash handler leaves the driver's process group and writes
+/// and keep pages that were left, of earlier trials; and ask a viewer whether a page of the Internet may reach this machine,
+/// where the streams are. Its crash handler leaves the driver's process group and writes
 /// below the user's home, unless the environment names another place: then its command line names the session's
 /// folder too, by which it is found. (`--disable-breakpad` and `--disable-crash-reporter` don't keep it away, and
 /// with `--disable-crashpad-for-testing` the renderers of Debian's build hang.) It stops some 0.1 s of wall time before a
@@ -123,6 +126,7 @@ const CHROMIUM: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfBoth,
     needs_display: false,
+    has_bidi: true,
     capabilities: r#"{
         "browserName": "chrome",
         "acceptInsecureCerts": true,
@@ -135,7 +139,7 @@ const CHROMIUM: Engine = Engine {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--disable-features=BackForwardCache,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
+                "--disable-features=BackForwardCache,LocalNetworkAccessChecks,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
                 "--disable-backgrounding-occluded-windows"
@@ -161,7 +165,8 @@ const CHROMIUM: Engine = Engine {
 };
 
 /// Firefox. H.264 and AAC come from the system's libavcodec. The preferences about processes spare a third of its memory
-/// (`media.rdd-process.enabled` must stay: without it no media can be decoded); the others keep it from calling home.
+/// (`media.rdd-process.enabled` must stay: without it no media can be decoded); `network.lna` would ask a viewer whether a
+/// page of the Internet may reach this machine, where the streams are; the others keep it from calling home.
 /// It forgets by its own data clearing, which only a driver with system access may ask for.
 const FIREFOX: Engine = Engine {
     name: "firefox",
@@ -174,6 +179,7 @@ const FIREFOX: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfEach,
     needs_display: false,
+    has_bidi: true,
     capabilities: r#"{
         "browserName": "firefox",
         "acceptInsecureCerts": true,
@@ -183,6 +189,7 @@ const FIREFOX: Engine = Engine {
                 "media.autoplay.default": 0,
                 "media.autoplay.blocking_policy": 0,
                 "media.autoplay.block-webaudio": false,
+                "network.lna.enabled": false,
                 "dom.ipc.processCount": 1,
                 "dom.ipc.processPrelaunch.enabled": false,
                 "fission.autostart": false,
@@ -232,6 +239,7 @@ const WEBKITGTK: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwebkit2gtk-4.1-0"),
     needs_display: true,
+    has_bidi: false,
     capabilities: r#"{
         "browserName": "MiniBrowser",
         "acceptInsecureCerts": true,
@@ -263,6 +271,7 @@ const WPE: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfPackage("libwpewebkit-1.1-0"),
     needs_display: false,
+    has_bidi: false,
     capabilities: r#"{
         "browserName": "MiniBrowser",
         "acceptInsecureCerts": true,
@@ -290,6 +299,7 @@ const SAFARI: Engine = Engine {
     driver_port_taken: "Address already in use",
     version: Version::OfEach,
     needs_display: false,
+    has_bidi: false,
     capabilities: r#"{"browserName": "safari", "acceptInsecureCerts": true}"#,
     options_key: "safari:options",
     headless_args: &[],
@@ -318,7 +328,7 @@ const EDGE: Engine = Engine {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--disable-features=BackForwardCache",
+                "--disable-features=BackForwardCache,LocalNetworkAccessChecks",
                 "--disable-background-timer-throttling",
                 "--disable-renderer-backgrounding",
                 "--disable-backgrounding-occluded-windows"
@@ -340,6 +350,9 @@ const GL_PLUGIN: &str = concat!("/usr/lib/", multiarch!(), "/gstreamer-1.0/libgs
 
 /// The capability by which a trial tells the front who asks; the front removes it.
 pub const CLIENT_CAPABILITY: &str = "segproof:client";
+
+/// The capability that asks for WebDriver BiDi; a session that has it is answered with the place.
+pub const BIDI_CAPABILITY: &str = "webSocketUrl";
 
 /// Who asks the front for a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use segproof_core::presentation::Source;
 use serde::{Deserialize, Serialize};
 
+use crate::player::Home;
 use crate::serve::Listen;
 
 /// The environment variable that holds the path of the plan.
@@ -54,8 +55,7 @@ pub struct RunPlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialPlan {
     pub player: String,
-    /// The folder with the player's index.html.
-    pub player_dir: PathBuf,
+    pub home: Home,
     pub browser: String,
     pub scenario: String,
     pub scenario_file: PathBuf,

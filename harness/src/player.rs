@@ -1,5 +1,7 @@
 //! A player under test: a folder with an index.html, and what its two small files say of it. A folder may vary
-//! another one's player: then its player.toml says so.
+//! another one's player: then its player.toml says so. Of a page that somebody else serves nothing is known but its URL.
+
+mod page_url;
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +10,24 @@ use segproof_core::action::{AppSetting, AppSettings};
 use segproof_core::expect::Profile;
 use segproof_core::judge::{Known, KnownFile};
 use segproof_core::scenario::Need;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// One player's folder, read.
+pub use page_url::PageUrl;
+
+/// Where a player is at home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Home {
+    /// The folder with its index.html, which we serve.
+    Folder(PathBuf),
+    /// Its page is served by somebody else.
+    Elsewhere(PageUrl),
+}
+
+/// One player, read.
 #[derive(Debug, Clone)]
 pub struct Player {
-    pub folder: PathBuf,
+    pub home: Home,
     /// The player that this one varies.
     pub base: Option<Box<Player>>,
     pub settings: PlayerSettings,
@@ -72,6 +86,19 @@ impl Default for PlayerSettings {
 }
 
 impl Player {
+    /// Whatever there is to read of it.
+    pub fn at(home: &Home) -> anyhow::Result<Player> {
+        match home {
+            Home::Folder(folder) => Player::read(folder),
+            Home::Elsewhere(_) => Ok(Player {
+                home: home.clone(),
+                base: None,
+                settings: PlayerSettings::default(),
+                known: Vec::new(),
+            }),
+        }
+    }
+
     /// Reads a player's folder.
     pub fn read(folder: &Path) -> anyhow::Result<Player> {
         let mut settings: PlayerSettings = read_toml(&folder.join(SETTINGS_FILE))?.unwrap_or_default();
@@ -99,7 +126,7 @@ impl Player {
                 bail!("{}: there is no browser {name:?}", folder.join(KNOWN_FILE).display());
             }
         }
-        Ok(Player { folder: folder.to_path_buf(), base, settings, known: known.known })
+        Ok(Player { home: Home::Folder(folder.to_path_buf()), base, settings, known: known.known })
     }
 
     /// One that is varied varies no other: nobody should have to follow a chain.
@@ -116,18 +143,26 @@ impl Player {
 
     /// Where its page's files are looked for, first here, then there.
     pub fn folders(&self) -> Vec<PathBuf> {
-        [Some(&self.folder), self.base.as_ref().map(|base| &base.folder)]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        let own = match &self.home {
+            Home::Folder(folder) => Some(folder.clone()),
+            Home::Elsewhere(_) => None,
+        };
+        own.into_iter().chain(self.base.iter().flat_map(|base| base.folders())).collect()
+    }
+
+    /// A path that one of its files names, seen from its folder.
+    fn place(&self, path: &str) -> PathBuf {
+        match &self.home {
+            Home::Folder(folder) => folder.join(path),
+            Home::Elsewhere(_) => PathBuf::from(path),
+        }
     }
 
     /// The files served from elsewhere, with their places.
     pub fn extra_files(&self, target: &Path) -> Vec<(String, PathBuf)> {
         let place = |source: &str| match source.strip_prefix("{target}/") {
             Some(rest) => target.join(rest),
-            None => self.folder.join(source),
+            None => self.place(source),
         };
         let own = self.settings.files.iter().map(|(name, source)| (name.clone(), place(source)));
         own.chain(self.base.iter().flat_map(|base| base.extra_files(target))).collect()
@@ -142,7 +177,7 @@ impl Player {
             let file =
                 served.with_context(|| format!("player.toml serves no {name} that could be patched"))?;
             let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-            let place = self.folder.join(patch);
+            let place = self.place(patch);
             let patch = std::fs::read_to_string(&place).with_context(|| place.display().to_string())?;
             let patch = diffy::Patch::from_str(&patch).with_context(|| place.display().to_string())?;
             let patched = diffy::apply(&text, &patch)

@@ -25,10 +25,10 @@ use segproof_core::trace::{PageEvent, Trace};
 use segproof_core::view::Progress;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::browser::Session;
+use crate::browser::{Probing, Session};
 use crate::engine;
 use crate::plan::{Begin, Begun, LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
-use crate::player::Player;
+use crate::player::{Home, Player};
 use crate::serve::{PageMessage, Stage};
 use conduct::{Conductor, Signals};
 use record::Record;
@@ -43,7 +43,7 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     let folder = trial.dir(&plan.out);
     std::fs::create_dir_all(&folder)?;
     let scenario = scenario_of(trial)?;
-    let player = Player::read(&trial.player_dir)?;
+    let player = Player::at(&trial.home)?;
     let mut report = match skip_reason(plan, &scenario, &player) {
         Some(why) => {
             let report = blank(plan, trial, &scenario);
@@ -130,8 +130,20 @@ async fn perform(
     let folder = trial.dir(&plan.out);
     // Before the scene: a session may be waited for, and a live source runs on meanwhile.
     let asked = Instant::now();
-    let session = Session::open(&plan.webdriver, &trial.browser, &trial.name()).await;
+    let probing = match player.home {
+        Home::Folder(_) => Probing::Served,
+        Home::Elsewhere(_) => Probing::Preloaded,
+    };
+    let session = Session::open(&plan.webdriver, &trial.browser, &trial.name(), probing).await;
     let given = Instant::now();
+    let session = match session {
+        Ok(session) if probing == Probing::Preloaded && !session.can_preload() => {
+            session.quit().await;
+            let reason = Some(format!("the remote WebDriver's session has no BiDi, {NEEDS_BIDI}"));
+            return Ok(TrialReport { verdict: Verdict::Skipped, reason, ..blank(plan, trial, scenario) });
+        }
+        session => session,
+    };
     let scene = match Scene::open(plan, trial, scenario, player).await {
         Ok(scene) => scene,
         Err(error) => {
@@ -141,7 +153,7 @@ async fn perform(
             return Err(error);
         }
     };
-    let Scene { stage, mut messages, expect, limit_ms, url, _live } = scene;
+    let Scene { stage, mut messages, expect, limit_ms, url, preload, _live } = scene;
     let clock_step_ms = engine::engine(&trial.browser).map_or(engine::CLOCK_STEP_MS_MAX, |e| e.clock_step_ms);
     let mut record = Record::begin(trial.speed, clock_step_ms);
 
@@ -155,23 +167,23 @@ async fn perform(
     if let Some(session) = &session {
         let cues = Cues::new(action::actions(scenario), &expect);
         let mut conductor = Conductor::new(&stage, cues, Signals::new(plan.signals.clone(), session.id()));
-        let limits = Limits { start: START_WALL, stream_ms: limit_ms };
+        let start = if preload.is_some() { START_WALL_ELSEWHERE } else { START_WALL };
+        let limits = Limits { start, stream_ms: limit_ms };
         let watching = watch(&stage, &mut messages, &mut record, &mut conductor, &expect, limits);
-        let page = async {
-            match session.open_page(&url).await {
-                // The end of the trial is the watcher's business.
-                Ok(()) => std::future::pending().await,
-                Err(error) => format!("the page could not be opened: {error:#}"),
-            }
-        };
         let is_past = tokio::select! {
             is_past = watching => is_past,
-            lost = page => {
+            lost = show(session, &url, preload.as_deref()) => {
                 record.lose(lost);
                 false
             }
         };
         conductor.finish(is_past).await.into_iter().for_each(|why| record.lose(why));
+        if record.is_out_of_sight() {
+            record.lose("the page has a SourceBuffer, and the media element of it was not seen".into());
+        }
+        if preload.is_some() && stage.requests().is_empty() && record.has_asked(&stage.stream_url()) {
+            record.lose("the page asked for the stream, and its browser let no request come to it".into());
+        }
     }
 
     let watched = Instant::now();
@@ -199,6 +211,26 @@ async fn perform(
         }
     }
     report
+}
+
+/// Opens the page. Returns only if it can't be watched, and says why.
+async fn show(session: &Session, url: &str, preload: Option<&str>) -> String {
+    let opened = async {
+        match session.open_page(url).await {
+            // The end of the trial is the watcher's business.
+            Ok(()) => std::future::pending().await,
+            Err(error) => format!("the page could not be opened: {error:#}"),
+        }
+    };
+    let Some(function) = preload else { return opened.await };
+    let mut told = match session.preload(function).await {
+        Ok(told) => told,
+        Err(error) => return format!("the probe could not be put before the page's scripts: {error:#}"),
+    };
+    tokio::select! {
+        why = opened => why,
+        Some(why) = told.next() => why,
+    }
 }
 
 /// Judges what was recorded, and writes down the evidence.
@@ -409,5 +441,10 @@ fn blank(plan: &RunPlan, trial: &TrialPlan, scenario: &Scenario) -> TrialReport 
 
 /// How long a page may take to ask for the playlist.
 const START_WALL: Duration = Duration::from_secs(10);
+/// The same where the page and its scripts come from somebody else's server.
+const START_WALL_ELSEWHERE: Duration = Duration::from_secs(30);
+/// What is told of a browser that has no WebDriver BiDi.
+pub const NEEDS_BIDI: &str =
+    "by which alone the probe comes into a page that is served elsewhere (--player URL)";
 const HEARTBEAT: Duration = Duration::from_millis(50);
 const WATCH_AFTER_END_TD: f64 = 3.0;

@@ -27,6 +27,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{SetOnce, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::player::PageUrl;
+
 pub use control::{PageFiles, PageMessage};
 pub use live::LiveFiles;
 pub use publisher::{Publish, Publisher};
@@ -264,12 +266,20 @@ impl Stage {
         lock(&self.shared.fired).clone()
     }
 
-    /// The URL of the page with the player, playing this stage's stream.
-    pub fn page_url(&self) -> String {
-        let path = self.shared.publisher.with(|publisher| publisher.entry_path());
-        let src = format!("{}{path}", self.bases.first);
-        let encoded = src.replace(':', "%3A").replace('/', "%2F").replace('[', "%5B").replace(']', "%5D");
-        format!("http://{}/player/index.html?src={encoded}", self.control)
+    /// The URL of the stream's playlist.
+    pub fn stream_url(&self) -> String {
+        format!("{}{}", self.bases.first, self.shared.publisher.with(|publisher| publisher.entry_path()))
+    }
+
+    /// The page with the player, where we serve it.
+    pub fn page(&self) -> PageUrl {
+        let page = format!("http://{}/player/index.html", self.control);
+        page.parse().expect("an address and a path make a URL")
+    }
+
+    /// What runs before the scripts of a page that we don't serve (WebDriver BiDi, `script.addPreloadScript`).
+    pub fn preload(&self) -> String {
+        self.shared.files.preload(self.control, [self.media, self.media_second])
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod collect;
 pub mod compare;
+mod elsewhere;
 mod kept;
 mod nextest;
 mod progress;
@@ -48,8 +49,9 @@ pub struct Options {
     /// Run only the trials whose name (player@browser/scenario) contains this or matches it as a glob
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
-    /// A player of harness/players by name, or any folder with an index.html
-    #[arg(long = "player", value_name = "NAME|DIR", default_value = "reference")]
+    /// A player of harness/players by name, any folder with an index.html, or the URL of a page that is served elsewhere
+    /// (in browsers with WebDriver BiDi)
+    #[arg(long = "player", value_name = "NAME|DIR|URL", default_value = "reference")]
     pub players: Vec<String>,
     /// A browser engine by name, or `all`
     #[arg(long = "browser", value_name = "NAME", default_value = "chromium")]
@@ -67,7 +69,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub repeat: u16,
     /// Do not run again what an earlier run with this option has finished, unless scenario, player, browser or harness
-    /// have changed since
+    /// have changed since; a page that is served elsewhere may have, and is always run
     #[arg(long, conflicts_with = "webdriver")]
     pub resume: bool,
     /// The folder of the scenarios [default: scenarios]
@@ -182,6 +184,10 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     let listen = options.listen()?;
     let engines = engines(&options)?;
     let selection = prepare(&options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if options.webdriver.as_ref().is_none_or(Remote::is_here) {
+        runtime.block_on(elsewhere::look(&selection))?;
+    }
     let out = options.out();
     // Held until the report is written: the lock ends with the file.
     let lock = take_folder(&out)?;
@@ -191,7 +197,6 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     nextest::build(&out)?;
     let fixtures = fixtures::make(&selection.fixtures())?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ground = Ground { fixtures, listen };
     runtime.block_on(async {
         if let Some(remote) = &options.webdriver {

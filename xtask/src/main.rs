@@ -59,7 +59,7 @@ enum Command {
     /// Work on the reports of earlier runs.
     #[command(subcommand)]
     Report(report::Command),
-    /// Open the pages that assert what the suite makes of a page's world.
+    /// Open the pages that assert what the suite makes of a page's world, and pages that are served elsewhere.
     Pages,
     /// Run trials through a Selenium Grid that is started here, and see them end as without one.
     Grid(grid::Options),

@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::engine::ENGINES;
+use segproof_harness::player::Home;
 
 use crate::conformance::{self, Speed, select};
 use crate::doctor::{self, Consent, Need};
@@ -52,6 +53,7 @@ const PLAYERS: [&str; 7] =
 
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
+    let folders = folders(options)?;
     let (engines, absent) = engines(options)?;
     for engine in &absent {
         eprintln!("{} is left out: {} (with --yes it is installed)", engine.name, engine.says);
@@ -79,7 +81,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
         .map(|engine| engine.name)
         .filter(|name| all.browsers.iter().any(|b| b == name))
         .collect();
-    let header = header(options, &browsers, absent)?;
+    let header = header(options, &folders, &browsers, absent)?;
     let mut whole =
         Report { version: 1, wall_ms: 0, stream_ms: 0, selected: Default::default(), trials: Vec::new() };
     // What cannot be run later is written all the same.
@@ -140,11 +142,27 @@ fn engines(options: &Options) -> anyhow::Result<(Vec<String>, Vec<Named>)> {
     Ok((here, absent))
 }
 
-fn header(options: &Options, browsers: &[&str], absent: Vec<Named>) -> anyhow::Result<Header> {
-    let players = select::players(&options.players)?.into_iter().map(|player| {
-        let says = doctor::player_version(&player.dir)?;
-        Ok(Named { name: player.name, says })
-    });
+/// The players' names and folders.
+fn folders(options: &Options) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let folder = |player: select::Player| match player.home {
+        Home::Folder(folder) => Ok((player.name, folder)),
+        Home::Elsewhere(page) => bail!(
+            "{page} is served elsewhere, so that nothing of it can be kept, and what is kept is what the matrix is made \
+             of: use `cargo xtask conformance`"
+        ),
+    };
+    select::players(&options.players)?.into_iter().map(folder).collect()
+}
+
+fn header(
+    options: &Options,
+    folders: &[(String, PathBuf)],
+    browsers: &[&str],
+    absent: Vec<Named>,
+) -> anyhow::Result<Header> {
+    let players = folders
+        .iter()
+        .map(|(name, folder)| Ok(Named { name: name.clone(), says: doctor::player_version(folder)? }));
     let engine = |name: &&str| Named {
         name: (*name).to_owned(),
         says: doctor::version(name).unwrap_or_else(|why| format!("of an unknown version: {why}")),

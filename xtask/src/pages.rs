@@ -3,6 +3,8 @@
 //! change what they are to change (`harness/tests/pages/conditions`), the ear leaves the page its loudness
 //! (`harness/tests/pages/ear`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
 
+mod elsewhere;
+
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use anyhow::Context;
 use segproof_core::action::Conditions;
 use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
-use segproof_harness::browser::Session;
+use segproof_harness::browser::{Probing, Session};
 use segproof_harness::engine::Window;
 use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -35,7 +37,7 @@ pub fn command() -> anyhow::Result<ExitCode> {
 /// Opens the page at each speed; what it asserts in vain is what is wrong.
 pub fn run() -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let mut checks = runtime.block_on(async {
         let settings = Settings {
             sessions: 1,
             pacing: Pacing::ONE_AT_A_TIME,
@@ -69,8 +71,10 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
             });
         }
         front.close().await;
-        Ok(checks)
-    })
+        anyhow::Ok(checks)
+    })?;
+    checks.extend(elsewhere::run()?);
+    Ok(checks)
 }
 
 /// What the page found wrong, or why it could not look.
@@ -89,8 +93,8 @@ async fn opened(
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
     let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions).heard(name == "ear");
     let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
-    let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}")).await?;
-    let opened = session.open_page(&stage.page_url()).await;
+    let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}"), Probing::Served).await?;
+    let opened = session.open_page(&stage.page().playing(&stage.stream_url(), &[])).await;
     let found = tokio::time::timeout(PAGE_LIMIT, outcome(&stage, &mut messages)).await;
     session.quit().await;
     opened?;

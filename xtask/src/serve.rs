@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::plan::{RunPlan, TrialPlan};
+use segproof_harness::player::Home;
 use segproof_harness::run::{News, serve_trial};
 
 use crate::conformance::{positive, select, take_folder};
@@ -49,6 +50,12 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let scenario = select::read_scenario(&file).map_err(anyhow::Error::msg)?;
     let players = select::players(std::slice::from_ref(&options.player))?;
     let chosen = players.first().context("one player was named")?;
+    ensure!(
+        matches!(chosen.home, Home::Folder(_)),
+        "{} is served elsewhere: a page that is served here has the probe in it, another one gets it from `cargo xtask \
+         conformance` only",
+        chosen.given
+    );
     let speed = scenario.max_speed.map_or(options.speed, |most| options.speed.min(most));
     if speed < options.speed {
         println!("{name} is served at speed {speed}: more would not be what it says");
@@ -64,7 +71,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 
     let trial = TrialPlan {
         player: chosen.name.clone(),
-        player_dir: chosen.dir.clone(),
+        home: chosen.home.clone(),
         browser: BROWSER.to_owned(),
         phase: None,
         snapshot: None,

@@ -14,7 +14,9 @@
   let pending = [];
   const log = (kind, fields) => pending.push({ n: n++, at_ms: now(), kind, ...fields });
 
-  const socket = new WebSocket(`ws://${location.host}/probe`);
+  // elsewhere.js has opened it in a page that is not served by us.
+  const socket = window.__segproofSocket || new WebSocket(`ws://${location.host}/probe`);
+  delete window.__segproofSocket;
   const send = socket.send.bind(socket);
   let isOpen = false;
   socket.onopen = () => { isOpen = true; };
@@ -317,19 +319,25 @@
   const EVENTS = ['loadstart', 'loadedmetadata', 'canplay', 'play', 'playing', 'pause', 'waiting', 'stalled',
     'seeking', 'seeked', 'ended', 'error', 'emptied'];
   const STAYS = ['pause', 'waiting', 'ended'];
-  for (const type of EVENTS) {
-    addEventListener(type, ({ target }) => {
-      if (!(target instanceof HTMLMediaElement)) return;
-      if (target instanceof HTMLVideoElement) {
-        watch(target);
-        const eye = watched.get(target);
-        eye.alert();
-        if (STAYS.includes(type)) eye.stay();
-      }
-      const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
-      log('media', { event: type, time: target.currentTime, error });
-    }, true);
-  }
+  const see = ({ type, target }) => {
+    if (!(target instanceof HTMLMediaElement)) return;
+    if (target instanceof HTMLVideoElement) {
+      watch(target);
+      const eye = watched.get(target);
+      eye.alert();
+      if (STAYS.includes(type)) eye.stay();
+    }
+    const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
+    log('media', { event: type, time: target.currentTime, error });
+  };
+  const listenIn = (root) => { for (const type of EVENTS) root.addEventListener(type, see, true); };
+  listenIn(window);
+  // Events of media do not leave a shadow tree.
+  wrap(Element.prototype, 'attachShadow', (native) => function attachShadow() {
+    const root = native.apply(this, arguments);
+    listenIn(root);
+    return root;
+  });
 
   // ear.js and conditions.js follow, take this and remove it. Without them there is nothing to be found.
   for (const name of ['__segproofEar', '__segproofConditions']) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use segproof_core::trace::{Beat, PageEntry, Trace, Witness};
+use segproof_core::trace::{Beat, PageEntry, PageEvent, Trace, Witness};
 
 use super::{End, Sign};
 use crate::serve::{PageMessage, Stage};
@@ -38,6 +38,20 @@ impl Record {
     /// Evidence is known to be missing.
     pub fn lose(&mut self, why: String) {
         self.lost.push(why);
+    }
+
+    /// Whether the page is seen to have asked for this.
+    pub fn has_asked(&self, url: &str) -> bool {
+        self.page
+            .iter()
+            .any(|entry| matches!(&entry.event, PageEvent::Fetch { url: asked, .. } if asked == url))
+    }
+
+    /// Whether the page plays in an element that tells the probe nothing, as in a shadow tree that its HTML declares.
+    pub fn is_out_of_sight(&self) -> bool {
+        let has = |is: fn(&PageEvent) -> bool| self.page.iter().any(|entry| is(&entry.event));
+        has(|event| matches!(event, PageEvent::AddSourceBuffer { .. }))
+            && !has(|event| matches!(event, PageEvent::Media { .. }))
     }
 
     /// The trial's own heartbeat: how late the timer was says whether this process can keep up.

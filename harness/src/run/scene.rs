@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::stream::Stream;
 use crate::packager::LivePackager;
 use crate::plan::{RunPlan, TrialPlan};
-use crate::player::Player;
+use crate::player::{Home, Player};
 use crate::serve::{PageFiles, PageMessage, Stage};
 
 pub struct Scene {
@@ -20,6 +20,8 @@ pub struct Scene {
     pub limit_ms: f64,
     /// The page with the player, the stream and the app's settings.
     pub url: String,
+    /// What is to run before a page that somebody else serves.
+    pub preload: Option<String>,
     /// Ends ffmpeg, then removes its folder, when the trial is over.
     pub _live: Option<(LivePackager, TempDir)>,
 }
@@ -40,13 +42,14 @@ impl Scene {
             .heard(action::hears(scenario));
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(plan.listen, publisher, files, trial.speed, protocol).await?;
-        let url = format!("{}{}", stage.page_url(), app_query(scenario, td_ms));
-        Ok(Scene { stage, messages, expect, limit_ms, url, _live })
+        let (page, preload) = match &player.home {
+            Home::Folder(_) => (stage.page(), None),
+            Home::Elsewhere(page) => (page.clone(), Some(stage.preload())),
+        };
+        let settings = scenario.app.parameters(td_ms).into_iter();
+        let settings: Vec<(String, String)> =
+            settings.map(|(setting, value)| (setting.to_string(), value.to_string())).collect();
+        let url = page.playing(&stage.stream_url(), &settings);
+        Ok(Scene { stage, messages, expect, limit_ms, url, preload, _live })
     }
-}
-
-/// The app's settings, to follow the page's URL.
-fn app_query(scenario: &Scenario, td_ms: f64) -> String {
-    let parameters = scenario.app.parameters(td_ms).into_iter();
-    parameters.map(|(setting, value)| format!("&{setting}={value}")).collect()
 }

@@ -44,11 +44,11 @@ pub async fn serve_trial(
     let folder = trial.dir(&plan.out);
     std::fs::create_dir_all(&folder)?;
     let scenario = scenario_of(trial)?;
-    let player = Player::read(&trial.player_dir)?;
+    let player = Player::at(&trial.home)?;
     if let Some(why) = skip_reason(plan, &scenario, &player) {
         bail!("{} can't be served to {}: {why}", trial.scenario, trial.player);
     }
-    let Scene { stage, mut messages, expect, limit_ms, url, _live } =
+    let Scene { stage, mut messages, expect, limit_ms, url, preload: _, _live } =
         Scene::open(plan, trial, &scenario, &player)
             .await
             .with_context(|| format!("{} can't be served on {}", trial.scenario, plan.listen.host))?;

@@ -1,5 +1,6 @@
 //! The control listener: the player's page with the probe in front, its files, and the probe's WebSocket.
 
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -124,6 +125,47 @@ impl PageFiles {
         tokio::fs::read(self.locate(path)?).await.ok()
     }
 
+    /// What is in the page before its first own script: the probe, and behind it what the trial wants: the ear, above
+    /// speed 1 the warp, and the conditions.
+    fn scripts(&self) -> Vec<String> {
+        let speed = self.speed;
+        let mut scripts = Vec::new();
+        if let Some(conditions) = &self.conditions {
+            // Plain data cannot fail to be written, and holds nothing that would end a script.
+            let json = serde_json::to_string(conditions).expect("conditions are plain data");
+            scripts.push(format!("window.__segproofConditions = {json};"));
+        }
+        if self.is_heard {
+            scripts.push("window.__segproofEar = {};".to_owned());
+        }
+        if speed != 1.0 {
+            // The warp takes it away again.
+            scripts.push(format!("window.__segproofSpeed = {speed};"));
+        }
+        scripts.push(PROBE.to_owned());
+        if self.is_heard {
+            scripts.push(EAR.to_owned());
+        }
+        if speed != 1.0 {
+            scripts.push(WARP.to_owned());
+        }
+        if self.conditions.is_some() {
+            scripts.push(CONDITIONS.to_owned());
+        }
+        scripts
+    }
+
+    /// The same for a page that somebody else serves, as a function that WebDriver BiDi runs there before all others; its
+    /// argument is a channel to the trial. The probe reports to its WebSocket all the same: another origin's page may
+    /// open one without our leave (no CORS is asked there), it loses nothing, and clock and commands use it as well. The
+    /// channel is for what keeps the page from it.
+    pub(super) fn preload(&self, control: SocketAddr, media: [SocketAddr; 2]) -> String {
+        let probe = format!("ws://{control}/probe");
+        let hosts = [control, media[0], media[1]].map(|host| host.to_string());
+        let scripts = self.scripts().join("\n");
+        format!("(tell) => {{\nif (!({ELSEWHERE})(tell, {probe:?}, {hosts:?})) return;\n{scripts}\n}}")
+    }
+
     /// The file for a request path; `None` if there is none, or it would leave the player's folders.
     fn locate(&self, path: &str) -> Option<PathBuf> {
         if let Some((_, file)) = self.extra.iter().find(|(name, _)| name == path) {
@@ -135,33 +177,9 @@ impl PageFiles {
     }
 }
 
-/// Puts the probe before the page's first own script, and behind it what the trial wants: the ear, above speed 1 the
-/// warp, and the conditions.
+/// Puts our scripts before the page's first own one.
 fn with_probe(html: &str, files: &PageFiles) -> String {
-    let speed = files.speed;
-    let mut scripts = String::new();
-    if let Some(conditions) = &files.conditions {
-        // Plain data cannot fail to be written, and holds nothing that would end a script.
-        let json = serde_json::to_string(conditions).expect("conditions are plain data");
-        scripts.push_str(&format!("<script>window.__segproofConditions = {json};</script>"));
-    }
-    if files.is_heard {
-        scripts.push_str("<script>window.__segproofEar = {};</script>");
-    }
-    if speed != 1.0 {
-        // The warp takes it away again.
-        scripts.push_str(&format!("<script>window.__segproofSpeed = {speed};</script>"));
-    }
-    scripts.push_str(&format!("<script>{PROBE}</script>"));
-    if files.is_heard {
-        scripts.push_str(&format!("<script>{EAR}</script>"));
-    }
-    if speed != 1.0 {
-        scripts.push_str(&format!("<script>{WARP}</script>"));
-    }
-    if files.conditions.is_some() {
-        scripts.push_str(&format!("<script>{CONDITIONS}</script>"));
-    }
+    let scripts: String = files.scripts().iter().map(|script| format!("<script>{script}</script>")).collect();
     match head_end(html) {
         Some(at) => format!("{}{scripts}{}", &html[..at], &html[at..]),
         None => format!("<!doctype html><head>{scripts}</head>{html}"),
@@ -238,6 +256,7 @@ fn understand(text: &str, pings: &[f64], received_ms: f64) -> PageMessage {
 
 const PROBE: &str = include_str!("../probe/probe.js");
 const CONDITIONS: &str = include_str!("../probe/conditions.js");
+const ELSEWHERE: &str = include_str!("../probe/elsewhere.js");
 const EAR: &str = include_str!("../probe/ear.js");
 const WARP: &str = include_str!("../probe/warp.js");
 /// Often enough that the best of the round trips is a quiet one.
@@ -286,6 +305,18 @@ mod tests {
         let place = |part: &str| page.find(part).expect("it is there");
         assert!(place("\"autoplay_denied\":true,\"quota_bytes\":null,\"clock_ms\":-5.0") < place(PROBE));
         assert!(place(PROBE) < place(WARP) && place(WARP) < place(CONDITIONS));
+    }
+
+    #[test]
+    fn a_page_that_is_served_elsewhere_gets_the_same_scripts_behind_what_tells_of_it() {
+        let conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: 0.0 };
+        let files = at_speed(2.0).under(Some(conditions));
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let preload = files.preload(address(1), [address(2), address(3)]);
+        let told = r#"(tell, "ws://127.0.0.1:1/probe", ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])"#;
+        let (before, behind) = preload.split_once(told).expect("what tells of it is called");
+        assert!(before.contains(ELSEWHERE), "{before}");
+        assert_eq!(behind, format!(") return;\n{}\n}}", files.scripts().join("\n")));
     }
 
     #[test]

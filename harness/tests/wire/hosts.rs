@@ -70,7 +70,7 @@ async fn the_origin_knows_where_its_hosts_are() {
         assert_eq!(bases.first, format!("{scheme}://{}", stand.stage.media));
         assert_eq!(bases.second, format!("{scheme}://{}", stand.stage.media_second));
         assert_eq!((bases.of(Host::First), bases.of(Host::Second)), (&*bases.first, &*bases.second));
-        let page = stand.stage.page_url();
+        let page = stand.stage.page().playing(&stand.stage.stream_url(), &[]);
         assert!(page.starts_with("http://127.0.0.1:"), "{page}");
         assert!(page.contains(&format!("?src={scheme}%3A%2F%2F127.0.0.1%3A")), "{page}");
     }

@@ -121,7 +121,7 @@ mod tests {
     fn trial() -> TrialPlan {
         TrialPlan {
             player: "p".into(),
-            player_dir: "p".into(),
+            home: segproof_harness::player::Home::Folder("p".into()),
             browser: "b".into(),
             scenario: "a/b".into(),
             scenario_file: "s".into(),

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use segproof_core::judge::{self, Known, Terms};
 use segproof_core::report::{TrialReport, Verdict};
 use segproof_harness::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
-use segproof_harness::player::{KNOWN_FILE, Player};
+use segproof_harness::player::{Home, KNOWN_FILE, Player};
 
 use super::collect;
 use crate::digest::Digest;
@@ -69,10 +69,10 @@ impl Kept {
 
     /// The report of a trial's n-th run, if nothing has changed since; what was kept with it is put into `folder`.
     pub fn find(&self, trial: &TrialPlan, round: u16, folder: &Path) -> anyhow::Result<Option<TrialReport>> {
-        let file = self.file(trial, round)?;
+        let Some(file) = self.file(trial, round)? else { return Ok(None) };
         // Half a report is none, and the trial is run.
         let report = read(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let known = self.player(&trial.player_dir)?.known;
+        let known = self.facts(trial)?.map(|facts| facts.known).unwrap_or_default();
         let terms = Terms {
             scenario: &trial.scenario,
             browser: &trial.browser,
@@ -94,7 +94,7 @@ impl Kept {
         report: &TrialReport,
         folder: &Path,
     ) -> anyhow::Result<()> {
-        let file = self.file(trial, round)?;
+        let Some(file) = self.file(trial, round)? else { return Ok(()) };
         std::fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
         let files = if report.verdict == Verdict::Pass { &FILES[..1] } else { FILES };
         share(folder, &evidence(&file), files)?;
@@ -104,7 +104,7 @@ impl Kept {
 
     /// Drops what is kept of a trial's n-th run.
     pub fn forget(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<()> {
-        let file = self.file(trial, round)?;
+        let Some(file) = self.file(trial, round)? else { return Ok(()) };
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
@@ -155,7 +155,9 @@ impl Kept {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<PathBuf> {
+    /// `None` for a player whose page is served elsewhere: nobody can tell whether that has changed.
+    fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<Option<PathBuf>> {
+        let Some(facts) = self.facts(trial)? else { return Ok(None) };
         let mut digest = Digest::default();
         let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
         let terms = format!("speed {}, phase {:?}, strict: {}", trial.speed, trial.phase, self.is_strict);
@@ -163,14 +165,15 @@ impl Kept {
             digest.add(part.as_bytes());
         }
         digest.add_files(trial.scenario_file.parent().unwrap_or(Path::new("")))?;
-        digest.add(self.player(&trial.player_dir)?.digest.as_bytes());
-        Ok(self.folder.join(digest.hex()).join(format!("{round}.json")))
+        digest.add(facts.digest.as_bytes());
+        Ok(Some(self.folder.join(digest.hex()).join(format!("{round}.json"))))
     }
 
-    fn player(&self, folder: &Path) -> anyhow::Result<Facts> {
+    fn facts(&self, trial: &TrialPlan) -> anyhow::Result<Option<Facts>> {
+        let Home::Folder(folder) = &trial.home else { return Ok(None) };
         let mut players = self.players.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = players.get(folder) {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let mut digest = Digest::default();
         let player = Player::read(folder)?;
@@ -181,7 +184,7 @@ impl Kept {
         }
         let facts = Facts { digest: digest.hex(), known: player.known };
         players.insert(folder.to_owned(), facts.clone());
-        Ok(facts)
+        Ok(Some(facts))
     }
 }
 
@@ -241,7 +244,7 @@ mod tests {
         std::fs::write(place("player/index.html"), "b").expect("write");
         let trial = TrialPlan {
             player: "p".into(),
-            player_dir: place("player"),
+            home: Home::Folder(place("player")),
             browser: "none".into(),
             scenario: "a/b".into(),
             scenario_file: place("scenario/scenario.toml"),
@@ -287,6 +290,17 @@ mod tests {
         std::fs::write(place("player/index.html"), "b").expect("write");
         std::fs::write(place("scenario/scenario.toml"), "c").expect("write");
         assert!(!is_found("h", &trial, 1));
+    }
+
+    #[test]
+    fn of_a_page_that_is_served_elsewhere_nothing_is_kept() {
+        let (folder, trial) = place();
+        let home = Home::Elsewhere("http://127.0.0.1:1/".parse().expect("a URL"));
+        let trial = TrialPlan { home, ..trial };
+        let kept = kept_by("h", folder.path());
+        kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
+        assert_eq!(kept.find(&trial, 1, &folder.path().join("again")).expect("read"), None);
+        kept.forget(&trial, 1).expect("forget");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use segproof_core::presentation::{self, Source};
 use segproof_core::report::{Partition, Selected};
 use segproof_harness::engine::Engine;
 use segproof_harness::plan::TrialPlan;
-use segproof_harness::player::Player as PlayerFolder;
+use segproof_harness::player::{Home, PageUrl, Player as PlayerFolder};
+use segproof_harness::run::NEEDS_BIDI;
 
 use super::{OWN_PLAYER, Options};
 use crate::doctor::Need;
@@ -49,7 +50,7 @@ pub struct ScenarioInfo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Player {
     pub name: String,
-    pub dir: PathBuf,
+    pub home: Home,
     /// The word by which the command line named it.
     pub given: String,
     /// Its abilities, from player.toml.
@@ -78,6 +79,10 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
     let own = paths::root().join("harness/players");
     let mut players: Vec<Player> = Vec::new();
     for word in given {
+        if PageUrl::is_meant(word) {
+            add(&mut players, elsewhere(word)?)?;
+            continue;
+        }
         let named = own.join(word);
         let is_name = Path::new(word).is_relative() && PlayerFolder::is_in(&named);
         let dir = if is_name { named } else { PathBuf::from(word) };
@@ -89,18 +94,43 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
         }
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
         let name = dir.file_name().context("a player's folder has a name")?.to_string_lossy().into_owned();
-        if players.iter().any(|player| player.dir == dir) {
-            continue;
-        }
-        if players.iter().any(|player| player.name == name) {
-            bail!("two players are called {name}");
-        }
         let folder = PlayerFolder::read(&dir)?;
         let can = folder.settings.can.iter().map(|ability| ability.to_string()).collect();
         let given = if is_name { word.clone() } else { paths::short(&dir) };
-        players.push(Player { name, dir, given, can, is_from_npm: folder.is_from_npm() });
+        let is_from_npm = folder.is_from_npm();
+        add(&mut players, Player { name, home: Home::Folder(dir), given, can, is_from_npm })?;
     }
     Ok(players)
+}
+
+/// Adds a player that is not there yet.
+fn add(players: &mut Vec<Player>, player: Player) -> anyhow::Result<()> {
+    if players.iter().any(|other| other.home == player.home) {
+        return Ok(());
+    }
+    if players.iter().any(|other| other.name == player.name) {
+        bail!("two players are called {}", player.name);
+    }
+    players.push(player);
+    Ok(())
+}
+
+/// A word for a player without the password that it may hold.
+fn shown(word: &str) -> String {
+    let page = PageUrl::is_meant(word).then(|| word.parse::<PageUrl>().ok()).flatten();
+    page.map_or_else(|| word.to_owned(), |page| page.to_string())
+}
+
+/// The player of a page that somebody else serves.
+fn elsewhere(word: &str) -> anyhow::Result<Player> {
+    let page: PageUrl = word.parse().map_err(anyhow::Error::msg)?;
+    Ok(Player {
+        name: page.name(),
+        given: page.to_string(),
+        home: Home::Elsewhere(page),
+        can: BTreeSet::new(),
+        is_from_npm: false,
+    })
 }
 
 fn known(own: &Path) -> String {
@@ -190,13 +220,15 @@ fn trial(
         Some(format!("{} cannot {}", player.name, missing.join(", ")))
     } else if engine.is_remote_only() && options.webdriver.is_none() {
         Some(format!("not installed: {} is reached by --webdriver only (docs/remote.md)", engine.name))
+    } else if matches!(player.home, Home::Elsewhere(_)) && !engine.has_bidi {
+        Some(format!("{} has no WebDriver BiDi, {NEEDS_BIDI}", engine.name))
     } else {
         None
     };
     let speed = options.speed.in_engine(engine);
     let mut plan = TrialPlan {
         player: player.name.clone(),
-        player_dir: player.dir.clone(),
+        home: player.home.clone(),
         browser: engine.name.to_owned(),
         scenario: scenario.to_owned(),
         scenario_file: file.to_owned(),
@@ -328,7 +360,7 @@ pub fn partition(text: &str) -> Result<Partition, String> {
 pub fn selected(options: &Options) -> Selected {
     let mut words: Vec<String> = options.filters.iter().map(|filter| quoted(filter)).collect();
     let mut add = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
-    options.players.iter().for_each(|player| add("--player", player));
+    options.players.iter().for_each(|player| add("--player", &shown(player)));
     options.browsers.iter().for_each(|browser| add("--browser", browser));
     add("--speed", &options.speed.to_string());
     if let Some(phase) = options.phase {
@@ -371,7 +403,7 @@ mod tests {
     fn selected(options: &Options, folder: &Path) -> anyhow::Result<Selection> {
         let player = Player {
             name: "p".into(),
-            dir: "p".into(),
+            home: Home::Folder("p".into()),
             given: "p".into(),
             can: BTreeSet::new(),
             is_from_npm: false,
@@ -456,7 +488,7 @@ mod tests {
         let skipped = |options: &Options| {
             let player = Player {
                 name: "p".into(),
-                dir: "p".into(),
+                home: Home::Folder("p".into()),
                 given: "p".into(),
                 can: BTreeSet::from(["stop".to_owned()]),
                 is_from_npm: false,
@@ -476,6 +508,28 @@ mod tests {
             repro.ends_with("--webdriver http://USER:PASSWORD@grid:4444 --origin-host 192.0.2.7"),
             "{repro}"
         );
+    }
+
+    #[test]
+    fn a_page_that_is_served_elsewhere_is_a_player_of_its_own_name() {
+        let given = ["http://a:8/watch.html", "http://me:secret@a:8/watch", "http://a:8/watch.html"];
+        let players = players(&given.map(str::to_owned)).expect("pages");
+        assert_eq!(players.len(), 2, "{players:?}");
+        assert!(players[0].name.starts_with("a-8-watch.html-"), "{players:?}");
+        assert_eq!(players[1].given, "http://USER:PASSWORD@a:8/watch");
+        let options = Options { players: given.map(str::to_owned).to_vec(), ..Options::default() };
+        assert!(!super::selected(&options).options.contains("secret"));
+        let folder = folder();
+        let engine = |name| segproof_harness::engine::engine(name).expect(name);
+        let selection = trials(&options, folder.path(), &players[..1], &[engine("chromium"), engine("wpe")])
+            .expect("select");
+        let skipped = |browser: &str| {
+            let trial = selection.trials.iter().find(|trial| trial.plan.browser == browser);
+            selection.skip_reason(&trial.expect(browser).plan)
+        };
+        assert_eq!(skipped("chromium"), None);
+        assert!(skipped("wpe").expect("skipped").starts_with("wpe has no WebDriver BiDi, by which alone"));
+        assert!(super::players(&["file:///a/index.html".to_owned()]).is_err());
     }
 
     #[test]

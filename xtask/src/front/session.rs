@@ -2,8 +2,8 @@
 //!
 //! Starting a browser costs about as much processor time as playing fifteen stream seconds. So a browser that a
 //! trial has given back in good order is made to forget what it saw ([`Engine::forget`]) and is lent again, to a
-//! trial that asks for the same capabilities. A browser whose trial died, or whose processes were stopped and
-//! continued, is not.
+//! trial that asks for the same capabilities. A browser whose trial died, whose processes were stopped and
+//! continued, or that had WebDriver BiDi, is not.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -265,7 +265,9 @@ impl Browser {
     /// Whether it may be lent again once it has forgotten.
     pub fn is_reusable(&self) -> bool {
         let is_worn = self.trials.load(Ordering::SeqCst) >= TRIALS_PER_BROWSER_MAX;
-        self.engine.forget.is_some() && !is_worn && !self.is_spent.load(Ordering::SeqCst)
+        // What WebDriver BiDi has put before pages outlives the connection that did so.
+        let has_bidi = self.asked.contains_key(engine::BIDI_CAPABILITY);
+        self.engine.forget.is_some() && !is_worn && !has_bidi && !self.is_spent.load(Ordering::SeqCst)
     }
 
     /// Leaves one empty tab open, and nothing of what pages stored. An error means that it cannot be lent again. The

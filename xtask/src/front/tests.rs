@@ -1,6 +1,6 @@
 //! The front before a remote end that is played here: what it hands on, and what it does by itself.
 
-use segproof_harness::engine::{CLIENT_CAPABILITY, Client, ENGINES};
+use segproof_harness::engine::{BIDI_CAPABILITY, CLIENT_CAPABILITY, Client, ENGINES};
 
 use super::*;
 
@@ -65,8 +65,18 @@ async fn front_of(
 }
 
 async fn new_session(front: &Front, client: &reqwest::Client, pid: u32) -> Value {
+    new_session_with(front, client, pid, None).await
+}
+
+async fn new_session_with(
+    front: &Front,
+    client: &reqwest::Client,
+    pid: u32,
+    capability: Option<&str>,
+) -> Value {
     let engine = &ENGINES[0];
     let mut always = engine.session_request("trial");
+    always.extend(capability.map(|name| (name.to_owned(), json!(true))));
     let asks = Client { engine: engine.name.to_owned(), trial: "trial".to_owned(), pid };
     always.insert(CLIENT_CAPABILITY.to_owned(), json!(asks));
     let body = json!({"capabilities": {"alwaysMatch": always}});
@@ -115,6 +125,20 @@ async fn a_browser_is_lent_again_when_it_has_forgotten() {
     front.close().await;
     let asked = asked.lock().expect("log").join("\n");
     insta::assert_snapshot!(asked);
+}
+
+#[tokio::test]
+async fn a_browser_that_had_bidi_is_not_lent_again() {
+    let (url, asked) = remote(1).await;
+    let (front, client, _finished, _folder) = front(&url).await;
+    for _ in 0..2 {
+        let session = new_session_with(&front, &client, std::process::id(), Some(BIDI_CAPABILITY)).await;
+        assert_eq!(session["value"]["capabilities"][BIDI_CAPABILITY], true, "{session}");
+        delete(&front, &client, "s1").await;
+    }
+    front.close().await;
+    let asked = asked.lock().expect("log").join("\n");
+    assert_eq!(asked, ["POST /session\nDELETE /session/s1"; 2].join("\n"));
 }
 
 /// A remote end of one place, which lets who asks for another one wait until that is free.
