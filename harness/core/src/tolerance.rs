@@ -18,7 +18,7 @@ pub const CALLBACK_MS: f64 = 150.0;
 /// How old the playhead is that a player reads when it begins anew: Chromium had shown what came 29 ms later.
 pub const PLAYHEAD_AGE_WALL_MS: f64 = 40.0;
 
-/// How far before a hole an engine stops, which at speed 1 is media time: Chromium was seen to stop 0.1 s before.
+/// How far before a hole, or the end, an engine stops, which at speed 1 is media time: Chromium was seen to stop 0.1 s before.
 pub const STOPS_WALL_S: f64 = 0.15;
 
 /// So many seconds of media at the playhead let an engine begin: each wants a few frames first.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::{Case, Violation};
 use crate::conduct::Conduct;
 use crate::scenario::Outcome;
-use crate::tolerance::{BACK_MS, FRAMES_UNCOUNTED, PLAYABLE_S, PLAYHEAD_AGE_WALL_MS, START_WALL_MS_MAX};
+use crate::tolerance::{
+    BACK_MS, FRAMES_UNCOUNTED, PLAYABLE_S, PLAYHEAD_AGE_WALL_MS, START_WALL_MS_MAX, STOPS_WALL_S,
+};
 use crate::trace::{Beat, PageEvent, Trace, Witness};
 use crate::view::Shown;
 
@@ -137,7 +139,8 @@ pub fn stall(case: &Case) -> Vec<Violation> {
 /// faster at a higher speed, so this is bounded in wall time; what goes beyond it is the player's affair again.
 pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     let beats = || case.trace.beats.iter().filter(|b| b.of == Witness::Page);
-    let has_media = |beat: &Beat| beat.playing && beat.ahead >= PLAYABLE_S;
+    let playable_s = PLAYABLE_S.max(STOPS_WALL_S * case.trace.speed);
+    let has_media = |beat: &Beat| beat.playing && beat.ahead >= playable_s;
     let with_media_ms = beats()
         .zip(beats().skip(1))
         .filter(|(a, b)| a.at_ms >= from_ms && b.at_ms <= to_ms && has_media(a) && has_media(b))

@@ -284,6 +284,13 @@ pub const PAIRS: &[Pairs] = &[
                     has_media(s, 8000.0, 9500.0, 0.45);
                 })
             }),
+            ("with the media left before which an engine stops at that speed", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.stand_still(8000.0, 12_100.0);
+                    has_media(s, 8000.0, 12_100.0, 0.65);
+                })
+            }),
             ("with media to play, longer than an engine may think at that speed", || {
                 bent(|s| {
                     s.trace.speed = 4.0;
