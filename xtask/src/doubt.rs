@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::conformance::select;
 use crate::digest::Digest;
 use crate::doctor::{self, Consent, Need};
-use crate::paths;
+use crate::{machine, paths};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -67,7 +67,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&folder)?;
     let mut kept = Kept::read(&folder)?;
     // What a run that was interrupted has left.
-    for lane in 1..=lanes() {
+    for lane in 1..=machine::cores() {
         kept.harvest(&folder, lane)?;
     }
     let all = changes()?;
@@ -82,7 +82,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     println!("{} of {} changes are to be tried", open.len(), wanted.len());
     if !open.is_empty() {
         // A change is compiled and linked by one core most of the time, so there are as many at a time as cores.
-        let lanes = lanes().min(open.len());
+        let lanes = machine::cores().min(open.len());
         let ends = std::thread::scope(|scope| {
             let run = |lane: usize| {
                 let own: Vec<&String> = open.iter().copied().skip(lane - 1).step_by(lanes).collect();
@@ -158,10 +158,6 @@ impl Kept {
     fn end(&self, name: &str, now: &State) -> Option<End> {
         self.0.get(name).filter(|tried| tried.of.file == now.file).map(|tried| tried.end)
     }
-}
-
-fn lanes() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn place(folder: &Path, lane: usize) -> PathBuf {

@@ -15,12 +15,17 @@ pub struct Machine {
     pub system: String,
 }
 
+/// How many processes can run at the same time.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Machine {
     pub fn here() -> Machine {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let system = value(&read("/etc/os-release"), "PRETTY_NAME", '=');
         Machine {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: cores(),
             processor: value(&read("/proc/cpuinfo"), "model name", ':'),
             memory_gb: value(&read("/proc/meminfo"), "MemTotal", ':').and_then(|text| gigabytes(&text)),
             system: system.unwrap_or_else(|| std::env::consts::OS.to_owned()),

@@ -13,7 +13,7 @@ use segproof_core::report::{TrialReport, Verdict};
 
 use crate::check::{self, Check};
 use crate::front::{Front, Stopper};
-use crate::{conformance, mutants, paths, report};
+use crate::{conformance, machine, mutants, paths, report};
 
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -99,7 +99,7 @@ impl Hindered {
     pub fn begin(hindrance: Hindrance, front: &Front) -> Hindered {
         let is_over = Arc::new(AtomicBool::new(false));
         if hindrance == Hindrance::Busy {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let cores = machine::cores();
             for _ in 0..THREADS_PER_CORE * cores {
                 let is_over = Arc::clone(&is_over);
                 std::thread::spawn(move || {

@@ -9,7 +9,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 use serde::Serialize;
 
 use super::{Options, Speed};
-use crate::{paths, report};
+use crate::{machine, paths, report};
 
 /// Runs what is selected at both speeds and gives the exit code: 1 if anything was judged otherwise.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
@@ -31,7 +31,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
         beside: Some("../index.html"),
         ..options.clone()
     };
-    let at_one = (super::cores() * SLOW_JOBS_PER_CORE).max(options.jobs.map_or(0, usize::from));
+    let at_one = (machine::cores() * SLOW_JOBS_PER_CORE).max(options.jobs.map_or(0, usize::from));
     let slow_jobs = u16::try_from(at_one).unwrap_or(u16::MAX);
     let folder = |speed: Speed| format!("speed-{speed}");
     let run = |options: Options| -> anyhow::Result<Report> {

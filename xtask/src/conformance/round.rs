@@ -1,0 +1,160 @@
+//! One pass over the selected trials: what is kept, what is run, what is run again.
+
+use std::path::Path;
+
+use segproof_core::report::{TrialReport, Verdict};
+use segproof_harness::plan::{RunPlan, TrialPlan};
+
+use super::kept::Kept;
+use super::nextest::{self, Keeper};
+use super::progress::Progress;
+use super::select::Selection;
+use super::{OWN_PLAYER, collect};
+use crate::front::Pacing;
+use crate::{machine, report};
+
+/// One pass over the selected trials, with the rerun of those that were inconclusive.
+pub struct Round<'a> {
+    pub plan: RunPlan,
+    pub selection: &'a Selection,
+    pub pacing: Pacing,
+    pub keeper: Keeper<'a>,
+    pub progress: &'a Progress,
+    /// The run's output folder, which the reports' paths are relative to.
+    pub root: &'a Path,
+    /// What has been finished before, and which round this is; `None` where all is to be run.
+    pub kept: Option<(&'a Kept, u16)>,
+    /// Whether something is done to make it hard.
+    pub is_hindered: bool,
+}
+
+impl Round<'_> {
+    pub async fn run(&self) -> anyhow::Result<Vec<TrialReport>> {
+        self.progress.begin_pass();
+        let skipped = |trial: &TrialPlan| self.selection.skip_reason(trial);
+        let (skipped, bound): (Vec<_>, Vec<_>) =
+            self.plan.trials.iter().cloned().partition(|trial| skipped(trial).is_some());
+        let mut reports = Vec::new();
+        for trial in &skipped {
+            let reason = self.selection.skip_reason(trial).unwrap_or_default();
+            let report = self.finish(trial, collect::skipped(trial, reason));
+            collect::keep(&report, trial, &self.plan.out)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        let mut ahead = Vec::new();
+        for trial in bound {
+            let folder = trial.dir(&self.plan.out);
+            let known =
+                self.kept.map(|(kept, round)| kept.find(&trial, round, &folder)).transpose()?.flatten();
+            let Some(known) = known else {
+                ahead.push(trial);
+                continue;
+            };
+            let report = TrialReport { kept: true, ..self.finish(&trial, known) };
+            collect::keep(&report, &trial, &self.plan.out)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        let before = reports.len();
+        if let Some((kept, round)) = self.kept {
+            kept.begin(&self.plan, round, None);
+        }
+        reports.extend(self.pass("plan", &ahead, Some(&self.keeper.front.pace), self.pacing.most()).await?);
+        self.rerun(&mut reports[before..]).await?;
+        if let Some((kept, round)) = self.kept {
+            kept.end();
+            // An interrupted run leaves trials that were not run, or not again.
+            let is_final =
+                |report: &TrialReport| !self.keeper.stop.asked() || report.verdict != Verdict::Inconclusive;
+            for (trial, report) in ahead.iter().zip(&reports[before..]).filter(|(_, report)| is_final(report))
+            {
+                kept.keep(trial, round, report, &trial.dir(&self.plan.out))?;
+            }
+        }
+        let place = |report: &TrialReport| {
+            self.plan.trials.iter().position(|trial| trial.name() == report::name(report))
+        };
+        reports.sort_by_key(place);
+        Ok(reports)
+    }
+
+    /// Runs trials once, at most `jobs` at a time and as `pace` lets them begin, and reads what they left.
+    async fn pass(
+        &self,
+        name: &str,
+        trials: &[TrialPlan],
+        pace: Option<&str>,
+        jobs: usize,
+    ) -> anyhow::Result<Vec<TrialReport>> {
+        if trials.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pace = pace.map(str::to_owned);
+        let plan = RunPlan { trials: trials.to_vec(), pace, ..self.plan.clone() };
+        let outputs = nextest::run(name, &plan, jobs, &self.keeper).await?;
+        // What is posted has been posted before its trial ended, hence before nextest did.
+        let mut reports = Vec::new();
+        for trial in trials {
+            let found = collect::read(trial, &plan.out, &outputs, self.keeper.stop.asked());
+            let report = self.finish(trial, found);
+            collect::keep(&report, trial, &plan.out)?;
+            collect::keep_output(trial, &plan.out, &outputs)?;
+            self.progress.say(&report);
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    /// Runs what was inconclusive once more, at speed 1 and one for each core. A failure is never run again.
+    async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
+        let again: Vec<TrialPlan> = reports
+            .iter()
+            .filter(|report| collect::is_worth_another_run(report))
+            .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
+            .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
+            .collect();
+        if again.is_empty() || self.keeper.stop.asked() {
+            return Ok(());
+        }
+        if self.is_hindered {
+            // It would be again; what is asked is only whether anybody is accused.
+            return Ok(());
+        }
+        self.progress.rerun(again.len());
+        for trial in &again {
+            collect::set_aside(&trial.dir(&self.plan.out))?;
+        }
+        if let Some((kept, round)) = self.kept {
+            kept.begin(&self.plan, round, Some(reports));
+        }
+        for second in self.pass("plan-rerun", &again, None, machine::cores()).await? {
+            let name = report::name(&second);
+            if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
+                *slot = collect::second(slot.clone(), second);
+            }
+        }
+        for (report, trial) in reports.iter().filter_map(|report| {
+            let trial = again.iter().find(|trial| trial.name() == report::name(report))?;
+            Some((report, trial))
+        }) {
+            collect::keep(report, trial, &self.plan.out)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the runner knows better than the trial.
+    fn finish(&self, trial: &TrialPlan, mut report: TrialReport) -> TrialReport {
+        let dir = trial.dir(&self.plan.out);
+        report.dir = dir.strip_prefix(self.root).unwrap_or(&dir).display().to_string();
+        report.repro = format!("{} --speed {}", trial.repro, report.speed);
+        // Our own player comes to whatever a right scenario is about.
+        if report.player == OWN_PLAYER && report.is_beside_the_point() {
+            report.own_fault = report.reason.clone();
+        }
+        if report.summary.is_empty() {
+            report.summary = self.selection.summary(trial);
+        }
+        report
+    }
+}
