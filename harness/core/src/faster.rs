@@ -1,29 +1,57 @@
 //! What is so at a higher speed only, through no fault of the player's.
 //!
-//! Engines stop a moment before a hole in what is buffered, and that moment is wall time: Chromium's is 0.1 s, which is
-//! 0.8 s of media at speed 8. A player that leaps over holes does so when the playhead is near enough to the edge, nearer
-//! than that mostly. Whoever waits there for ever at speed 8 may well go on at speed 1.
+//! Engines stop a moment before a hole in what is buffered, or its end, and that moment is wall time: Chromium's is 0.1 s,
+//! which is 0.8 s of media at speed 8. A player that leaps over holes does so when the playhead is near enough to the edge,
+//! nearer than that mostly, and one that looks whether new media follow what it plays has its limits, too. Whoever waits
+//! there for ever at speed 8 may well go on at speed 1.
+//!
+//! Behind a seek Chromium says `waiting` for a moment of wall time. A player that answers with another seek is at it again
+//! and again at a high speed, and not at all at speed 1.
 
+use crate::conduct::Conduct;
 use crate::tolerance::STOPS_WALL_S;
 use crate::trace::{Beat, PageEvent, Trace, Witness};
 
-/// Where the playhead stood still farther before a hole than it would at speed 1, if it did: a sentence for the report.
-pub fn stopped_before_a_hole(trace: &Trace) -> Option<String> {
+/// What was otherwise than at speed 1, if something was: a sentence for the report.
+pub fn is_otherwise(trace: &Trace) -> Option<String> {
+    if trace.speed <= 1.0 {
+        return None;
+    }
+    stopped_early(trace).or_else(|| sought_often(trace))
+}
+
+/// Where the playhead stood still farther before the end of what is buffered there than it would at speed 1.
+fn stopped_early(trace: &Trace) -> Option<String> {
     let beats: Vec<&Beat> = trace.beats.iter().filter(|beat| beat.of == Witness::Page).collect();
     let is_still = |a: &Beat, b: &Beat| a.playing && b.playing && a.time == b.time;
     let early = STOPS_WALL_S..STOPS_WALL_S * trace.speed;
     let stops = beats.chunk_by(|a, b| is_still(a, b)).filter_map(|still| {
         let (first, last) = (still.first()?, still.last()?);
-        let edge_s = last.time? + last.ahead;
         let is_long = last.at_ms - first.at_ms > STILL_WALL_MS * trace.speed;
-        (is_long && early.contains(&last.ahead) && has_more(trace, edge_s, last.at_ms)).then_some(*last)
+        (is_long && early.contains(&last.ahead)).then_some(*last)
     });
     let stop = stops.into_iter().next()?;
     Some(format!(
-        "at speed {} the engine stopped {:.2} s before a hole, which is farther than at speed 1: what a player does there \
-         can't be judged",
+        "at speed {} the engine stopped {:.2} s before the end of its media, which is farther than at speed 1: what a player \
+         does there can't be judged",
         trace.speed, stop.ahead
     ))
+}
+
+/// Whether the player sought time and again, without anybody's wish.
+fn sought_often(trace: &Trace) -> Option<String> {
+    let of_viewer = Conduct::read(trace).jumps_ms;
+    let is_own = |at_ms: f64| !of_viewer.iter().any(|(begun, done)| (*begun..=*done).contains(&at_ms));
+    let seeks = trace.page.iter().filter(|entry| {
+        matches!(&entry.event, PageEvent::Media { event, .. } if event == "seeking") && is_own(entry.at_ms)
+    });
+    let count = seeks.count();
+    (count > SEEKS_MAX).then(|| {
+        format!(
+            "at speed {} the player sought {count} times: each seek makes the engine wait, for longer than at speed 1",
+            trace.speed
+        )
+    })
 }
 
 /// Why what was too late, by so much stream time each, may not be at speed 1, if so: a sentence for the report. `None` stands
@@ -39,19 +67,11 @@ pub fn too_late_by_little(over_ms: &[Option<f64>], speed: f64) -> Option<String>
     })
 }
 
-/// Whether something is buffered behind a hole that begins at `edge_s`, as far as was last told before.
-fn has_more(trace: &Trace, edge_s: f64, before_ms: f64) -> bool {
-    let told = trace.page.iter().rev().filter(|entry| entry.at_ms <= before_ms);
-    let ranges = told.filter_map(|entry| match &entry.event {
-        PageEvent::UpdateEnd { buffered, .. } => Some(buffered),
-        _ => None,
-    });
-    ranges.take(1).flatten().any(|(start_s, _)| *start_s > edge_s)
-}
-
 /// What a player's scripts may take for themselves: hls.js took 0.27 s from its first playlist request to its first frame, the
 /// fetching and decoding among them, at speed 8 on two busy cores.
 const SCRIPT_WALL_MS: f64 = 250.0;
+/// A few seeks are a player's own decisions.
+const SEEKS_MAX: usize = 4;
 /// Shorter stands are not waits.
 const STILL_WALL_MS: f64 = 250.0;
 
@@ -60,9 +80,8 @@ mod tests {
     use super::*;
     use crate::trace::PageEntry;
 
-    /// At speed 8 the playhead stands at 6 s from 1 s to 4 s of the session, so far before the edge of what is buffered,
-    /// and these ranges are buffered.
-    fn trace(speed: f64, ahead: f64, buffered: &[(f64, f64)]) -> Trace {
+    /// At speed 8 the playhead stands at 6 s from 1 s to 4 s of the session, so far before the end of what is buffered.
+    fn trace(speed: f64, ahead: f64) -> Trace {
         let beat = |at_ms: f64, time| Beat {
             at_ms,
             of: Witness::Page,
@@ -71,7 +90,6 @@ mod tests {
             ahead,
             playing: true,
         };
-        let event = PageEvent::UpdateEnd { buffer: 0, buffered: buffered.to_vec() };
         let moving = (0..10).map(|n| beat(f64::from(n) * 100.0, 5.0 + f64::from(n) * 0.1));
         let still = (0..30).map(|n| beat(1000.0 + f64::from(n) * 100.0, 6.0));
         Trace {
@@ -79,35 +97,44 @@ mod tests {
             clock_error_ms: 1.0,
             ended_at_ms: 4000.0,
             requests: Vec::new(),
-            page: vec![PageEntry { n: 0, at_ms: 500.0, event }],
+            page: Vec::new(),
             beats: moving.chain(still).collect(),
             lost: Vec::new(),
         }
     }
 
-    const HOLE: [(f64, f64); 2] = [(0.0, 6.8), (8.0, 12.0)];
-
     #[test]
-    fn a_stop_far_before_a_hole_is_the_speeds() {
-        let why = stopped_before_a_hole(&trace(8.0, 0.8, &HOLE)).expect("it is");
-        assert!(why.contains("at speed 8") && why.contains("0.80 s before a hole"), "{why}");
+    fn a_stop_far_before_the_end_is_the_speeds() {
+        let why = is_otherwise(&trace(8.0, 0.8)).expect("it is");
+        assert!(why.contains("at speed 8") && why.contains("0.80 s before the end"), "{why}");
     }
 
     #[test]
     fn a_stop_where_it_would_be_at_speed_1_is_the_players() {
-        assert_eq!(stopped_before_a_hole(&trace(8.0, 0.1, &HOLE)), None);
-        assert_eq!(stopped_before_a_hole(&trace(1.0, 0.1, &HOLE)), None);
-        assert_eq!(stopped_before_a_hole(&trace(1.0, 0.8, &HOLE)), None);
+        assert_eq!(is_otherwise(&trace(8.0, 0.1)), None);
+        assert_eq!(is_otherwise(&trace(1.0, 0.1)), None);
+        assert_eq!(is_otherwise(&trace(1.0, 0.8)), None);
     }
 
     #[test]
     fn a_stop_in_the_middle_of_media_is_the_players() {
-        assert_eq!(stopped_before_a_hole(&trace(8.0, 2.0, &HOLE)), None);
+        assert_eq!(is_otherwise(&trace(8.0, 2.0)), None);
     }
 
     #[test]
-    fn without_a_hole_there_is_nothing_to_leap_over() {
-        assert_eq!(stopped_before_a_hole(&trace(8.0, 0.8, &HOLE[..1])), None);
+    fn a_cascade_of_seeks_is_the_speeds() {
+        let mut trace = trace(8.0, 2.0);
+        let seek = |n: u64| PageEntry {
+            n,
+            at_ms: 600.0 + n as f64,
+            event: PageEvent::Media { event: "seeking".into(), time: 1.0, error: None },
+        };
+        trace.page.extend((0..4).map(seek));
+        assert_eq!(is_otherwise(&trace), None);
+        trace.page.push(seek(4));
+        assert!(is_otherwise(&trace).expect("it is").contains("sought 5 times"));
+        trace.speed = 1.0;
+        assert_eq!(is_otherwise(&trace), None);
     }
 
     #[test]
@@ -122,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_short_stand_is_no_wait() {
-        let mut trace = trace(8.0, 0.8, &HOLE);
+        let mut trace = trace(8.0, 0.8);
         trace.beats.truncate(25);
-        assert_eq!(stopped_before_a_hole(&trace), None);
+        assert_eq!(is_otherwise(&trace), None);
     }
 }

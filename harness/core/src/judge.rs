@@ -143,8 +143,12 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     let may_be_the_speed = matches!(weighed, Verdict::Fail | Verdict::UnexpectedPass);
     let of_the_speed = || {
         let weighing = violations.iter().zip(&over_ms).filter(|(v, _)| v.binding && !v.known);
+        // No speed makes a player break what the standards ask of it.
+        if weighing.clone().any(|(violation, _)| violation.level != Level::Viewer) {
+            return None;
+        }
         let over_ms: Vec<_> = weighing.map(|(_, over_ms)| *over_ms).collect();
-        faster::stopped_before_a_hole(trace).or_else(|| faster::too_late_by_little(&over_ms, trace.speed))
+        faster::is_otherwise(trace).or_else(|| faster::too_late_by_little(&over_ms, trace.speed))
     };
     let doubt = doubt(trace, late_ms_max).or_else(|| may_be_the_speed.then(of_the_speed).flatten());
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
