@@ -106,7 +106,7 @@ impl Round<'_> {
         Ok(reports)
     }
 
-    /// Runs what was inconclusive once more, at speed 1 and one for each core. A failure is never run again.
+    /// Runs what was inconclusive once more, at speed 1. A failure is never run again.
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()
@@ -128,7 +128,7 @@ impl Round<'_> {
         if let Some((kept, round)) = self.kept {
             kept.begin(&self.plan, round, Some(reports));
         }
-        for second in self.pass("plan-rerun", &again, None, machine::cores()).await? {
+        for second in self.pass("plan-rerun", &again, None, machine::cores() * AGAIN_PER_CORE).await? {
             let name = report::name(&second);
             if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
                 *slot = collect::second(slot.clone(), second);
@@ -158,3 +158,6 @@ impl Round<'_> {
         report
     }
 }
+
+/// At speed 1 a trial takes a tenth of a core in Chromium, and most of one in WebKit.
+const AGAIN_PER_CORE: usize = 2;
