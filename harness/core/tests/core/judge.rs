@@ -5,7 +5,7 @@ use segproof_core::expect::Profile;
 use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Passes, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
-use segproof_core::trace::{Beat, End, PageEvent, Witness};
+use segproof_core::trace::{Beat, End, Witness};
 
 use crate::session::{START_MS, Session, UNTIL_MS, segment, segment_path};
 
