@@ -50,11 +50,14 @@ impl Player {
                 let has_extended = end_s > self.end_before_append_s + EXTENDED_S_MIN;
                 if self.begins_run || has_extended {
                     // Behind one that added nothing even as a run there would be a hole.
-                    self.begins_run = !has_extended;
+                    self.begins_run = false;
+                    if !has_extended {
+                        self.begin_run();
+                    }
                     self.next_msn += 1;
                     self.cancel(Resource::Segment, shell);
                 } else {
-                    self.begins_run = true;
+                    self.begin_run();
                 }
             }
             Busy::Idle | Busy::Removal => {}
@@ -111,8 +114,7 @@ impl Player {
             self.suspect_msn = suspect_msn;
         }
         self.cancel(Resource::Segment, shell);
-        self.begins_run = true;
-        self.needs_init = true;
+        self.begin_run();
         self.codecs_set = false;
         self.is_open = false;
         self.busy = Busy::Idle;
