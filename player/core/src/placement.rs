@@ -22,12 +22,22 @@ const TRUN: u32 = kind(b"trun");
 pub fn timestamp_offset_s(media: &[u8], run_start_s: f64) -> f64 {
     let mut first_s = f64::INFINITY;
     let mut picture_s = f64::INFINITY;
-    let mut track = Track { timescale: 0, is_picture: false };
+    // Of the track fragment's track; zero if it is not known, or done with.
+    let mut timescale = 0;
+    let mut is_picture = false;
     let mut time = 0.0;
     walk(media, DEPTH_MAX, &mut |kind, body| match kind {
         TFHD => {
-            track = Track::find(media, number(body, 4));
+            let track = number(body, 4);
+            let mut id = 0;
+            timescale = 0;
             time = 0.0;
+            walk(media, DEPTH_MAX, &mut |kind, body| match kind {
+                TKHD => id = behind_dates(body),
+                MDHD if id == track => timescale = behind_dates(body),
+                HDLR if id == track => is_picture = number(body, 8) == VIDE,
+                _ => {}
+            });
         }
         TFDT => {
             time = f64::from(number(body, 4));
@@ -35,14 +45,17 @@ pub fn timestamp_offset_s(media: &[u8], run_start_s: f64) -> f64 {
                 time = time * 4294967296.0 + f64::from(number(body, 8));
             }
         }
-        TRUN if track.timescale > 0 => {
-            let timescale = f64::from(track.timescale);
-            first_s = first_s.min((time + composition_offset(body)) / timescale);
-            if track.is_picture {
-                picture_s = picture_s.min(time / timescale);
+        TRUN if timescale > 0 => {
+            let dts_s = time / f64::from(timescale);
+            let pts_s = (time + composition_offset(body)) / f64::from(timescale);
+            if pts_s < first_s {
+                first_s = pts_s;
+            }
+            if is_picture && dts_s < picture_s {
+                picture_s = dts_s;
             }
             // What is in the track fragment's other runs comes later.
-            track.timescale = 0;
+            timescale = 0;
         }
         _ => {}
     });
@@ -50,26 +63,6 @@ pub fn timestamp_offset_s(media: &[u8], run_start_s: f64) -> f64 {
         first_s = picture_s;
     }
     if first_s < f64::INFINITY { run_start_s - first_s } else { run_start_s }
-}
-
-struct Track {
-    /// Zero if it is not known.
-    timescale: u32,
-    is_picture: bool,
-}
-
-impl Track {
-    fn find(media: &[u8], wanted: u32) -> Track {
-        let mut track = Track { timescale: 0, is_picture: false };
-        let mut id = 0;
-        walk(media, DEPTH_MAX, &mut |kind, body| match kind {
-            TKHD => id = behind_dates(body),
-            MDHD if id == wanted => track.timescale = behind_dates(body),
-            HDLR if id == wanted => track.is_picture = number(body, 8) == VIDE,
-            _ => {}
-        });
-        track
-    }
 }
 
 /// That of the first sample. It is signed in version 1 only, but whoever writes one above 2^31 in version 0 means a
