@@ -17,7 +17,9 @@ impl Player {
         if now_ms < self.full_until_ms {
             return;
         }
-        if self.needs_init {
+        // Later on it waits for what follows it, which may never come.
+        let is_segment_ready = segment.state == State::Ready;
+        if self.needs_init && (is_segment_ready || !self.has_media) {
             if self.request(Resource::Init).state == State::Ready {
                 if !self.codecs_set {
                     self.codecs_set = true;
@@ -26,7 +28,7 @@ impl Player {
                 self.busy = Busy::Init;
                 shell.append(Resource::Init, None);
             }
-        } else if segment.state == State::Ready {
+        } else if is_segment_ready {
             self.busy = Busy::Segment;
             self.end_before_append_s = buffered_end_s(shell).unwrap_or(shell.playhead_s());
             let run_start_s = self.begins_run.then_some(self.end_before_append_s);
