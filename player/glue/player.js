@@ -2,6 +2,8 @@
 // in player/core; its events and requests are numbered and named as in player/src/wasm.rs.
 const WOKEN = 0, OPENED = 1, LOADED = 2, FAILED = 3, UPDATED = 4, QUOTA = 5, BROKEN = 6, UNSUPPORTED = 7, ENDED = 8;
 const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
+// What a moof at the beginning of a segment needs at most.
+const HEAD_BYTES = 1 << 18;
 const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
 
 // Plays the live HLS stream at `url` in a video element.
@@ -11,8 +13,6 @@ export function play(url, video, options) {
   const requests = [], bodies = [];
   // Whether somebody has paused. An element in error says that it is paused, too, which nobody asked for.
   let isPaused;
-  // Whether an init segment was what was appended last.
-  let isFresh;
   let core, source, buffer, type, base, timer, listeners, stopped;
 
   const now = () => performance.now();
@@ -34,6 +34,12 @@ export function play(url, video, options) {
     clearTimeout(timer);
     listeners.abort();
     requests.map((request) => request.abort());
+  };
+
+  const put = (resource, body) => {
+    const pointer = core.room(resource, body.byteLength);
+    if (pointer) new Uint8Array(core.memory.buffer, pointer, body.byteLength).set(new Uint8Array(body));
+    return pointer;
   };
 
   // The core must have returned before it is told anything.
@@ -81,13 +87,9 @@ export function play(url, video, options) {
       }
     } catch {}
     if (request == requests[resource] && core) {
-      if (body && resource != SEGMENT) {
-        const pointer = core.room(resource, body.byteLength);
-        if (pointer) new Uint8Array(core.memory.buffer, pointer, body.byteLength).set(new Uint8Array(body));
-        else body = 0;
-      }
+      if (body && resource != SEGMENT && !put(resource, body)) body = 0;
       bodies[resource] = body;
-      if (body) tell(LOADED, resource, resource == INIT ? body.byteLength : now() - began);
+      if (body) tell(LOADED, resource, now() - began);
       else tell(FAILED, resource, status);
     }
   };
@@ -112,15 +114,14 @@ export function play(url, video, options) {
     },
     append: (resource, start) =>
       attempt(() => {
-        // abort() comes before the init segment, where one is due: WebKit's forgets it.
-        const isInit = resource == INIT;
-        if (isInit || (start >= 0 && (!isFresh || buffer.updating))) buffer.abort();
-        isFresh = isInit;
+        // Not before the media: WebKit's abort() forgets the init.
+        if (resource == INIT) buffer.abort();
+        const body = bodies[resource];
         if (start >= 0) {
-          buffer.mode = 'sequence';
+          if (put(INIT, bodies[INIT]) && put(SEGMENT, body.slice(0, HEAD_BYTES))) start = core.offset(start);
           buffer.timestampOffset = start;
-        } else if (buffer.mode != 'segments') buffer.mode = 'segments';
-        buffer.appendBuffer(bodies[resource]);
+        }
+        buffer.appendBuffer(body);
       }),
     remove: (end) => attempt(() => buffer.remove(0, end)),
     seek: (to) => void (video.currentTime = to),

@@ -1,19 +1,21 @@
-//! The numbers and pointers behind the two exports, `room` and `event`.
+//! The numbers and pointers behind the three exports, `room`, `event` and `offset`.
 
 use core::ptr::addr_of;
 use core::slice;
 
-use segproof_player_core::{ByteRange, Event, Player, Resource, Severity, Shell};
+use segproof_player_core::{ByteRange, Event, Player, Resource, Severity, Shell, placement};
 
 /// The text of a playlist or the bytes of an init beyond this are refused.
 const ROOM_BYTES_MAX: usize = 16 << 20;
 const PAGE_BYTES: usize = 1 << 16;
 
 static mut PLAYER: Player = Player::new();
+/// How much of the memory the playlist takes, and what lies behind it: an init, or an init and a segment.
 static mut TEXT_BYTES: usize = 0;
+static mut MEDIA_BYTES: usize = 0;
 
-/// Makes room for a playlist, or behind it for an init, and returns its address; zero if it is too long.
-/// Views on the memory are void after this call.
+/// Makes room for a playlist, behind it for an init, or behind that for the beginning of a segment, and returns its
+/// address; zero if it is too long. Views on the memory are void after this call.
 #[unsafe(no_mangle)]
 pub extern "C" fn room(resource: u32, bytes: usize) -> usize {
     if bytes > ROOM_BYTES_MAX {
@@ -22,31 +24,34 @@ pub extern "C" fn room(resource: u32, bytes: usize) -> usize {
     // SAFETY: wasm without threads; no reference into the memory outlives a call of an export.
     unsafe {
         if resource == 0 {
-            TEXT_BYTES = bytes;
+            TEXT_BYTES = 0;
         }
-        let start = heap_base() + if resource == 0 { 0 } else { TEXT_BYTES };
+        if resource < 2 {
+            MEDIA_BYTES = 0;
+        }
+        let start = heap_base() + TEXT_BYTES + MEDIA_BYTES;
+        if resource == 0 {
+            TEXT_BYTES = bytes;
+        } else {
+            MEDIA_BYTES += bytes;
+        }
         let missing = (start + bytes).saturating_sub(core::arch::wasm32::memory_size(0) * PAGE_BYTES);
         if missing > 0 && core::arch::wasm32::memory_grow(0, missing.div_ceil(PAGE_BYTES)) == usize::MAX {
-            TEXT_BYTES = 0;
+            (TEXT_BYTES, MEDIA_BYTES) = (0, 0);
             return 0;
         }
         start
     }
 }
 
-/// Hands an event to the player. `value` is the HTTP status of a failure, the length of an init, or how long a
-/// playlist took. Returns when to send the first kind of event again.
+/// Hands an event to the player. `value` is the HTTP status of a failure, or how long an answer took. Returns when
+/// to send the first kind of event again.
 #[unsafe(no_mangle)]
 pub extern "C" fn event(kind: u32, resource: u32, value: u32, now_ms: f64) -> f64 {
     // SAFETY: as above; `room` has reserved what is read here, and JavaScript has filled it.
     let (player, text, init) = unsafe {
         let player = &raw mut PLAYER;
-        let text = heap_base() as *const u8;
-        (
-            &mut *player,
-            slice::from_raw_parts(text, TEXT_BYTES),
-            slice::from_raw_parts(text.add(TEXT_BYTES), if resource == 1 { value as usize } else { 0 }),
-        )
+        (&mut *player, slice::from_raw_parts(heap_base() as *const u8, TEXT_BYTES), media())
     };
     let resource = match resource {
         0 => Resource::Playlist,
@@ -69,6 +74,18 @@ pub extern "C" fn event(kind: u32, resource: u32, value: u32, now_ms: f64) -> f6
         _ => Event::Ended,
     };
     player.handle(event, now_ms, text, &mut Glue)
+}
+
+/// The `timestampOffset` with which the segment behind the init begins a run. It leaves the player alone, so that it
+/// may be called from inside the import `append`.
+#[unsafe(no_mangle)]
+pub extern "C" fn offset(run_start_s: f64) -> f64 {
+    // SAFETY: as above.
+    placement::timestamp_offset_s(unsafe { media() }, run_start_s)
+}
+
+unsafe fn media() -> &'static [u8] {
+    unsafe { slice::from_raw_parts((heap_base() + TEXT_BYTES) as *const u8, MEDIA_BYTES) }
 }
 
 fn heap_base() -> usize {

@@ -1,17 +1,11 @@
 //! The codecs string of a Media Initialization Section, in the form that MSE's `addSourceBuffer` wants
 //! (RFC 6381 and the codecs' own registrations).
-//!
-//! Only the boxes on the way from `moov` to the sample entries are looked at.
+
+use crate::boxes::{Boxes, DEPTH_MAX, kind, walk};
 
 /// The longest codecs string that is kept; two tracks need about half of it.
 pub const CODECS_BYTES_MAX: usize = 96;
 
-// Box types as numbers, because comparing them letter by letter is half a kilobyte of wasm more.
-const MOOV: u32 = kind(b"moov");
-const TRAK: u32 = kind(b"trak");
-const MDIA: u32 = kind(b"mdia");
-const MINF: u32 = kind(b"minf");
-const STBL: u32 = kind(b"stbl");
 const STSD: u32 = kind(b"stsd");
 const MP4A: u32 = kind(b"mp4a");
 const OPUS: u32 = kind(b"Opus");
@@ -23,10 +17,6 @@ const ESDS: u32 = kind(b"esds");
 const HVCC: u32 = kind(b"hvcC");
 const AV1C: u32 = kind(b"av1C");
 const VPCC: u32 = kind(b"vpcC");
-
-const fn kind(letters: &[u8; 4]) -> u32 {
-    u32::from_be_bytes(*letters)
-}
 
 /// A comma-separated list of codecs, one per track.
 #[derive(Debug, Clone, Copy)]
@@ -42,23 +32,17 @@ impl Codecs {
     /// alone, so that the browser decides. Empty if there is no sample entry.
     pub fn read(init: &[u8]) -> Codecs {
         let mut codecs = Codecs::NONE;
-        codecs.containers(init);
+        walk(init, DEPTH_MAX, &mut |kind, body| {
+            if kind == STSD {
+                // version, flags and the number of entries come first.
+                codecs.entries(body.get(8..).unwrap_or(&[]));
+            }
+        });
         codecs
     }
 
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(&[])
-    }
-
-    fn containers(&mut self, boxes: &[u8]) {
-        for (kind, body) in Boxes(boxes) {
-            match kind {
-                MOOV | TRAK | MDIA | MINF | STBL => self.containers(body),
-                // version, flags and the number of entries come first.
-                STSD => self.entries(body.get(8..).unwrap_or(&[])),
-                _ => {}
-            }
-        }
     }
 
     fn entries(&mut self, entries: &[u8]) {
@@ -200,22 +184,5 @@ impl Codecs {
             *slot = byte;
             self.length += 1;
         }
-    }
-}
-
-/// The boxes of a byte string: their type and body. Stops at the first one that is cut.
-struct Boxes<'a>(&'a [u8]);
-
-impl<'a> Iterator for Boxes<'a> {
-    type Item = (u32, &'a [u8]);
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (&size, rest) = self.0.split_first_chunk()?;
-        let (&kind, _) = rest.split_first_chunk()?;
-        let size = u32::from_be_bytes(size) as usize;
-        let (whole, rest) = self.0.split_at_checked(size)?;
-        self.0 = rest;
-        Some((u32::from_be_bytes(kind), whole.get(8..)?))
     }
 }

@@ -3,7 +3,7 @@
 //! **Contract: the shell hands over every event with the current time and wakes the player again at the time
 //! that [`Player::handle`] returns.** Everything the player wants done it asks of the [`Shell`] while it
 //! handles an event; the shell never calls back from inside such a request, and reports what came of it as a
-//! later event. Media bytes never pass through here: the shell keeps one body per [`Resource`].
+//! later event. The player never sees media: the shell keeps one body per [`Resource`].
 //!
 //! # Four promises
 //!
@@ -13,21 +13,25 @@
 //! 3. Segments are appended in playlist order, because only one is on its way at a time.
 //! 4. A playlist that answers 404 or 410 ends the session: nothing more is requested, what is buffered plays.
 //!
-//! # Why `segments` mode, and `sequence` mode for one append
+//! # Why `segments` mode, and an offset for each run
 //!
 //! MSE's `sequence` mode ignores the timestamps of the media, which makes a player immune to encoders that
 //! restart their clock, but with audio and video in one SourceBuffer it places both by whichever frame comes
-//! first, so that every lost frame may pull them apart. `segments` mode keeps them together and trips over
-//! restarted clocks. So a *run* of segments is placed once: its first segment is appended in `sequence` mode
-//! with `timestampOffset` set to the end of what is buffered, and the following ones in `segments` mode, which
-//! keeps that offset. A new run begins at the start, at a discontinuity, behind a skipped segment, after a
-//! restart of the stream, and when a segment turns out not to have extended the buffer (a clock that went
-//! back without a mark): that one is appended again as the first of a new run. The offset is explicit because
-//! the default, the end of the longer track, leaves a hole in the shorter one on which playback would stop.
+//! first, so that every lost frame may pull them apart, and WebKit shows nothing of a picture that it begins with
+//! and that has B-frames. `segments` mode keeps them together and trips over restarted clocks. So a *run* of
+//! segments is placed once: its first segment is given the `timestampOffset` that puts it at the end of what is
+//! buffered ([`placement`]), and the following ones keep it. A new run begins at the start, at a discontinuity,
+//! behind a skipped segment, after a restart of the stream, and when a segment turns out not to have extended the
+//! buffer (a clock that went back without a mark): that one is appended again as the first of a new run.
+//!
+//! A run begins with `abort()` and its init. Without `abort()` WebKit drops media whose clock went back, and with it
+//! WebKit forgets the init.
 
 #![no_std]
 
+mod boxes;
 pub mod codecs;
+pub mod placement;
 mod player;
 pub mod playlist;
 
@@ -87,7 +91,8 @@ pub trait Shell {
     fn cancel(&mut self, resource: Resource);
     /// Makes the SourceBuffer ready for these codecs.
     fn set_codecs(&mut self, codecs: &[u8]);
-    /// Appends the body of a resource. With a time, it begins a run there (see the crate's documentation).
+    /// Appends the body of a resource, an init after `abort()`. With a time, it begins a run there
+    /// ([`placement::timestamp_offset_s`]).
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>);
     /// Removes everything before a time from the SourceBuffer.
     fn remove_before(&mut self, end_s: f64);

@@ -222,8 +222,8 @@ impl Player {
         }
         if self.busy != Busy::Idle && self.busy_until_ms <= now_ms {
             self.updated(shell);
-            // It begins with `abort()`, which ends whatever may still be going on.
-            self.begins_run = true;
+            // Its init begins with `abort()`, which ends whatever may still be going on.
+            self.begin_run();
         }
         if self.is_open && self.busy == Busy::Idle {
             self.busy_until_ms = now_ms + TIMEOUT_TD * self.td_ms;
@@ -234,6 +234,12 @@ impl Player {
         }
         self.wake_ms = self.wake_at(now_ms);
         self.wake_ms
+    }
+
+    /// The next segment does not continue what is there.
+    fn begin_run(&mut self) {
+        self.begins_run = true;
+        self.needs_init = true;
     }
 
     // The end.

@@ -17,7 +17,9 @@ impl Player {
         if now_ms < self.full_until_ms {
             return;
         }
-        if self.needs_init {
+        // Later on it waits for what follows it, which may never come.
+        let is_segment_ready = segment.state == State::Ready;
+        if self.needs_init && (is_segment_ready || !self.has_media) {
             if self.request(Resource::Init).state == State::Ready {
                 if !self.codecs_set {
                     self.codecs_set = true;
@@ -26,7 +28,7 @@ impl Player {
                 self.busy = Busy::Init;
                 shell.append(Resource::Init, None);
             }
-        } else if segment.state == State::Ready {
+        } else if is_segment_ready {
             self.busy = Busy::Segment;
             self.end_before_append_s = buffered_end_s(shell).unwrap_or(shell.playhead_s());
             let run_start_s = self.begins_run.then_some(self.end_before_append_s);
@@ -50,11 +52,14 @@ impl Player {
                 let has_extended = end_s > self.end_before_append_s + EXTENDED_S_MIN;
                 if self.begins_run || has_extended {
                     // Behind one that added nothing even as a run there would be a hole.
-                    self.begins_run = !has_extended;
+                    self.begins_run = false;
+                    if !has_extended {
+                        self.begin_run();
+                    }
                     self.next_msn += 1;
                     self.cancel(Resource::Segment, shell);
                 } else {
-                    self.begins_run = true;
+                    self.begin_run();
                 }
             }
             Busy::Idle | Busy::Removal => {}
@@ -111,8 +116,7 @@ impl Player {
             self.suspect_msn = suspect_msn;
         }
         self.cancel(Resource::Segment, shell);
-        self.begins_run = true;
-        self.needs_init = true;
+        self.begin_run();
         self.codecs_set = false;
         self.is_open = false;
         self.busy = Busy::Idle;

@@ -79,10 +79,12 @@ impl Player {
         if segment.state == State::Idle || pick.msn != self.next_msn {
             self.cancel(Resource::Segment, shell);
             if pick.msn != self.next_msn {
-                self.begins_run = true;
+                self.begin_run();
                 self.next_msn = pick.msn;
             }
-            self.begins_run |= pick.discontinuity;
+            if pick.discontinuity {
+                self.begin_run();
+            }
             let map_key = pick.map.key();
             // A discontinuity that states its EXT-X-MAP anew is an encoder that may have written other bytes
             // under the same name; one that doesn't is served from the bytes that are here.
@@ -92,7 +94,6 @@ impl Player {
                 self.cancel(Resource::Init, shell);
                 self.needs_init = true;
             }
-            self.needs_init |= pick.discontinuity;
         }
         if self.needs_init && self.is_due(Resource::Init, now_ms) {
             if pick.map.uri.is_empty() {
@@ -135,8 +136,7 @@ impl Player {
             self.cancel(Resource::Segment, shell);
             self.map_key = 0;
             self.last_msn = u64::MAX;
-            self.begins_run = true;
-            self.needs_init = true;
+            self.begin_run();
             self.has_joined = false;
         }
         self.rollbacks = 0;
@@ -205,7 +205,7 @@ impl Player {
     pub(super) fn skip_segment(&mut self, shell: &mut impl Shell) {
         self.cancel(Resource::Segment, shell);
         self.next_msn += 1;
-        self.begins_run = true;
+        self.begin_run();
         shell.report(Severity::Warning, "segment skipped");
         self.skips += 1;
         if self.skips >= SKIPS_MAX {

@@ -58,6 +58,7 @@ pub struct World {
     pub appended: Vec<String>,
     undecodable_s: Option<f64>,
     init_appended: bool,
+    init_is_last: bool,
     offset_s: f64,
     uris: [String; 3],
     in_flight: [bool; 3],
@@ -90,6 +91,7 @@ impl World {
             undecodable_s: None,
             appended: Vec::new(),
             init_appended: false,
+            init_is_last: false,
             offset_s: 0.0,
             uris: Default::default(),
             in_flight: [false; 3],
@@ -250,8 +252,9 @@ impl Shell for World {
     }
 
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>) {
-        // A run begins with `abort()`.
-        assert!(!self.updating || run_start_s.is_some(), "an append while updating");
+        // An init begins with `abort()`, and so does a run.
+        assert!(!self.updating || resource == Resource::Init, "an append while updating");
+        assert!(self.init_is_last || run_start_s.is_none(), "a run without its init");
         assert!(!self.is_ended, "an append after the end");
         let uri = self.uris[resource as usize].clone();
         match run_start_s {
@@ -276,6 +279,7 @@ impl Shell for World {
             }
             self.appended.push(uri);
         }
+        self.init_is_last = resource == Resource::Init;
         self.updating = true;
         if self.loses_update == self.uris[resource as usize] {
             self.loses_update = "";
@@ -312,6 +316,7 @@ impl Shell for World {
         self.playhead_s = 0.0;
         self.offset_s = 0.0;
         self.init_appended = false;
+        self.init_is_last = false;
         self.undecodable_s = None;
         self.updating = false;
         self.due.retain(|_, done| matches!(done, Done::Answer(..)));
