@@ -78,10 +78,12 @@
 
   // --- Network -------------------------------------------------------------------------------------------
   let calls = 0;
+  // As it will be asked for: the browser escapes what may not stand in a URL, and the origin never sees that.
+  const asked = (url) => attempt(() => new URL(url, document.baseURI).href).value ?? String(url);
   const failure = (error) => ({ status: null, error });
   wrap(window, 'fetch', (native) => function fetch(input) {
     const id = calls++;
-    log('fetch', { id, url: String((input && input.url) || input) });
+    log('fetch', { id, url: asked((input && input.url) || input) });
     // The page gets the promise behind the log: one with a handler of ours would never be reported as an
     // unhandled rejection.
     return native.apply(this, arguments).then(
@@ -98,7 +100,7 @@
   const urls = new WeakMap();
   const ENDS = ['readystatechange', 'loadend'];
   wrap(XMLHttpRequest.prototype, 'open', (native) => function open(_, url) {
-    urls.set(this, String(url));
+    urls.set(this, asked(url));
     return native.apply(this, arguments);
   });
   wrap(XMLHttpRequest.prototype, 'send', (native) => function send() {
