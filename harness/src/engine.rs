@@ -337,6 +337,7 @@ const EDGE: Engine = Engine {
     }"#,
     options_key: "ms:edgeOptions",
     forget: None,
+    speed_max: SPEED_MAX,
     ..CHROMIUM
 };
 

@@ -54,15 +54,16 @@ fn sought_often(trace: &Trace) -> Option<String> {
     })
 }
 
-/// Why what was too late, by so much stream time each, may not be at speed 1, if so: a sentence for the report. `None` stands
-/// for what is wrong at any time.
+/// Why what was beyond its limit, by so much stream time each, may not be at speed 1, if so: a sentence for the report. `None`
+/// stands for what is wrong at any time.
 ///
 /// A script's own work takes as long at each speed, so at a higher one it is more of the stream.
-pub fn too_late_by_little(over_ms: &[Option<f64>], speed: f64) -> Option<String> {
+pub fn beyond_by_little(over_ms: &[Option<f64>], speed: f64) -> Option<String> {
     let most_ms = over_ms.iter().copied().reduce(|a, b| Some(a?.max(b?)))??;
     (most_ms <= SCRIPT_WALL_MS * (speed - 1.0)).then(|| {
         format!(
-            "at speed {speed} something was {most_ms:.0} ms too late, no more than a script's own work may be at that speed"
+            "at speed {speed} something was {most_ms:.0} ms beyond its limit, no more than a script's own work may be at that \
+             speed"
         )
     })
 }
@@ -138,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_late_by_little_may_be_the_speeds() {
-        let why = too_late_by_little(&[Some(157.0), Some(1000.0)], 8.0).expect("it may");
-        assert!(why.contains("at speed 8 something was 1000 ms too late"), "{why}");
-        assert_eq!(too_late_by_little(&[Some(2000.0)], 8.0), None);
-        assert_eq!(too_late_by_little(&[Some(1.0)], 1.0), None);
-        assert_eq!(too_late_by_little(&[Some(157.0), None], 8.0), None);
-        assert_eq!(too_late_by_little(&[], 8.0), None);
+    fn what_is_beyond_by_little_may_be_the_speeds() {
+        let why = beyond_by_little(&[Some(157.0), Some(1000.0)], 8.0).expect("it may");
+        assert!(why.contains("at speed 8 something was 1000 ms beyond"), "{why}");
+        assert_eq!(beyond_by_little(&[Some(2000.0)], 8.0), None);
+        assert_eq!(beyond_by_little(&[Some(1.0)], 1.0), None);
+        assert_eq!(beyond_by_little(&[Some(157.0), None], 8.0), None);
+        assert_eq!(beyond_by_little(&[], 8.0), None);
     }
 
     #[test]

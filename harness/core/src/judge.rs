@@ -148,7 +148,7 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
             return None;
         }
         let over_ms: Vec<_> = weighing.map(|(_, over_ms)| *over_ms).collect();
-        faster::is_otherwise(trace).or_else(|| faster::too_late_by_little(&over_ms, trace.speed))
+        faster::is_otherwise(trace).or_else(|| faster::beyond_by_little(&over_ms, trace.speed))
     };
     let doubt = doubt(trace, late_ms_max).or_else(|| may_be_the_speed.then(of_the_speed).flatten());
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
@@ -190,7 +190,7 @@ fn because(verdict: Verdict, violations: &[ViolationReport], terms: Terms) -> Op
     }
 }
 
-/// Each with how much too late something was, if that is what it is about.
+/// Each with how far it is beyond a limit in time, if that is what it is about.
 fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<(ViolationReport, Option<f64>)> {
     let view = View::new(trace, expect);
     let case = Case { trace, expect, view: &view };

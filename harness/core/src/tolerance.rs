@@ -15,9 +15,8 @@ pub const BACK_MS: f64 = 100.0;
 /// How much later than its neighbours a presentation callback may come where sound and picture are compared.
 pub const CALLBACK_MS: f64 = 150.0;
 
-/// How old the playhead is that a player knows of when it begins anew. `currentTime` was 29 ms behind what Chromium had shown;
-/// who waits for `timeupdate` hears of it every 250 ms.
-pub const PLAYHEAD_AGE_WALL_MS: f64 = 250.0;
+/// How old the playhead is that a player reads when it begins anew: Chromium had shown what came 29 ms later.
+pub const PLAYHEAD_AGE_WALL_MS: f64 = 40.0;
 
 /// How far before a hole, or the end, an engine stops, which at speed 1 is media time: Chromium was seen to stop 0.1 s before.
 pub const STOPS_WALL_S: f64 = 0.15;

@@ -180,7 +180,7 @@ impl Kept {
         let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
         for place in player.folders().into_iter().chain(files) {
             // What is known of a player changes nothing of how it plays.
-            digest.add_files_without(&place, Some(&folder.join(KNOWN_FILE)))?;
+            digest.add_files_without(&place, Some(&place.join(KNOWN_FILE)))?;
         }
         let facts = Facts { digest: digest.hex(), known: player.known };
         players.insert(folder.to_owned(), facts.clone());
@@ -320,6 +320,15 @@ mod tests {
         let now = found().expect("kept");
         assert_eq!(now.verdict, Verdict::Known);
         assert!(now.reason.expect("a reason").contains("it is old"));
+        // Nor does what is known of the player that this one varies.
+        std::fs::create_dir(folder.path().join("base")).expect("folder");
+        std::fs::write(folder.path().join("base/index.html"), "b").expect("write");
+        std::fs::write(folder.path().join("player/player.toml"), "extends = \"../base\"").expect("write");
+        kept_by("h", folder.path()).keep(&trial, 3, &report, folder.path()).expect("keep");
+        std::fs::write(folder.path().join("base/known.toml"), "").expect("write");
+        let varied = kept_by("h", folder.path()).find(&trial, 3, &folder.path().join("again")).expect("read");
+        assert!(varied.is_some());
+        std::fs::remove_file(folder.path().join("player/player.toml")).expect("remove");
         // A failure asks more of the evidence than a pass does.
         kept_by("h", folder.path())
             .keep(&trial, 2, &sample::trial("a/b", Verdict::Pass), folder.path())

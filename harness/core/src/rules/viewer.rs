@@ -32,14 +32,18 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
         if let Some((frame, at_ms)) = furthest {
             if seeks.iter().any(|(begun_ms, done_ms)| *begun_ms <= shown.at_ms && *done_ms >= at_ms) {
                 furthest = None;
-            } else if (frame as f64 - shown.frame as f64) * case.expect.frame_ms()
-                > permitted_ms(at_ms, shown.at_ms)
-            {
-                found.push(Violation::new(
-                    shown.at_ms,
-                    format!("frame {} was shown after frame {frame}; nobody had sought", shown.frame),
-                ));
-                furthest = None;
+            } else {
+                let back_ms = (frame as f64 - shown.frame as f64) * case.expect.frame_ms();
+                let over_ms = back_ms - permitted_ms(at_ms, shown.at_ms);
+                if over_ms > 0.0 {
+                    let back = Violation::new(
+                        shown.at_ms,
+                        format!("frame {} was shown after frame {frame}; nobody had sought", shown.frame),
+                    );
+                    // Who goes by `timeupdate` begins anew where the playhead was up to a quarter of a second before.
+                    found.push(if is_lost(at_ms, shown.at_ms) { back.over(over_ms) } else { back });
+                    furthest = None;
+                }
             }
         }
         if furthest.is_none_or(|(frame, _)| shown.frame >= frame) {

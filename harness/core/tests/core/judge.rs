@@ -403,7 +403,7 @@ fn a_little_too_late_faster_than_life_is_no_failure_yet() {
     };
     let judgement = late_by(100.0, 8.0, |_| {});
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
-    assert!(judgement.reason.unwrap().contains("100 ms too late"));
+    assert!(judgement.reason.unwrap().contains("100 ms beyond"));
     assert_eq!(late_by(100.0, 1.0, |_| {}).verdict, Verdict::Fail);
     assert_eq!(late_by(100.0, 8.0, hole).verdict, Verdict::Fail);
 }

@@ -36,7 +36,7 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     s.trace.speed = 8.0;
                     s.media(9005.0, "emptied");
-                    s.frame(9010.0, 105, media_time(105));
+                    s.frame(9010.0, 119, media_time(119));
                 })
             }),
             ("a MediaSource that was lost long before", || {
@@ -85,7 +85,7 @@ pub const PAIRS: &[Pairs] = &[
                     bent(|s| {
                         s.trace.speed = 8.0;
                         s.media(9005.0, "emptied");
-                        s.frame(9010.0, 106, media_time(106));
+                        s.frame(9010.0, 121, media_time(121));
                     })
                 },
             ),
