@@ -1,8 +1,8 @@
 //! How many trials play at a time, and how fast: as many as the machine carries, which heartbeats tell.
 //!
 //! A trial asks for a place before it begins. What its latest heartbeat was late by says, when it is over, whether there
-//! was room for more. A slow one takes half a place. A late one costs a rerun at speed 1, so places are given up sooner than they are added; with one
-//! place left, it is the speed that goes down. No clock and no socket is known here.
+//! was room for more. A slow one takes half a place. A late one costs a rerun at speed 1, so places are given up sooner than
+//! they are added; with one place left, it is the speed that goes down. No clock and no socket is known here.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -124,7 +124,7 @@ const LATE_MS: u64 = 700;
 /// So many calm trials for each place, until there is one more.
 const CALM_TRIALS_PER_PLACE: usize = 2;
 const SLOWNESS_MAX: f64 = 8.0;
-/// A trial that plays at this speed, or more slowly, asks for a third of what one at speed 8 does.
+/// A trial that plays at this speed, or more slowly, leaves a core much to spare.
 const SLOW: f64 = 2.0;
 
 #[cfg(test)]
