@@ -10,6 +10,8 @@ mod fragment;
 
 pub use edit::{Edit, Edits};
 
+use std::ops::Range;
+
 use mp4_atom::{Codec, Decode, Moof, Moov, Trak, Trex};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -78,6 +80,10 @@ pub struct SegmentFacts {
     pub duration_s: f64,
     /// Number of video samples; 0 if there are none.
     pub frames: u32,
+    /// Seconds of the picture that no sound of the same segment accompanies; 0 below 0.1 s, and where there
+    /// is only one of them. An engine may not play them: a SourceBuffer has buffered what all its tracks have (MSE, 3.1).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unaccompanied_s: f64,
     /// The bytes are not what the encoder made, and no player can make good of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_spoiled: bool,
@@ -147,9 +153,31 @@ pub fn segment_facts(segment: &[u8], tracks: &[Track]) -> Result<SegmentFacts, M
         start_s: fragment.decode_time as f64 / f64::from(track.timescale),
         duration_s: fragment.duration as f64 / f64::from(track.timescale),
         frames: if track.is_video { fragment.samples } else { 0 },
+        unaccompanied_s: match (of_kind(true), of_kind(false)) {
+            (Some(picture), Some(sound)) => unaccompanied_s(&span_s(picture), &span_s(sound)),
+            _ => 0.0,
+        },
         is_spoiled: false,
     })
 }
+
+fn span_s((track, fragment): (&Track, TrackFragment)) -> Range<f64> {
+    let s = |ticks: u64| ticks as f64 / f64::from(track.timescale);
+    s(fragment.decode_time)..s(fragment.decode_time + fragment.duration)
+}
+
+fn unaccompanied_s(picture: &Range<f64>, sound: &Range<f64>) -> f64 {
+    let together_s = picture.end.min(sound.end) - picture.start.max(sound.start);
+    let alone_s = picture.end - picture.start - together_s.max(0.0);
+    if alone_s < UNACCOMPANIED_S { 0.0 } else { alone_s }
+}
+
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
+}
+
+/// A sound's frames never end with the picture's: less than this is a matter of course, seconds.
+const UNACCOMPANIED_S: f64 = 0.1;
 
 /// What a segment holds after edits; where it can no longer be read, `before` with the digests of what is left.
 pub fn facts_of_edited(segment: &[u8], tracks: &[Track], before: SegmentFacts) -> SegmentFacts {

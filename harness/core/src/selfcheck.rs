@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use m3u8_rs::MediaPlaylist;
 
+use crate::media::SegmentFacts;
 use crate::report::Stream;
 use crate::trace::{Content, End, Listing, Request, Resource, Trace};
 
@@ -136,19 +137,23 @@ fn last(playlist: &MediaPlaylist) -> u64 {
 
 /// A segment that was served begins where the one listed before it ends, or a discontinuity stands between them.
 fn timestamps(trace: &Trace) -> Vec<Finding> {
-    let served: Vec<(u64, f64, f64)> = trace
+    let served: Vec<(u64, &SegmentFacts)> = trace
         .requests
         .iter()
         .filter_map(|r| match (&r.content, r.resource) {
             (Content::Segment(facts), Resource::Segment { msn, variant: 0, .. }) if !facts.is_spoiled => {
-                Some((msn, facts.start_s, facts.start_s + facts.duration_s))
+                Some((msn, facts))
             }
             _ => None,
         })
         .collect();
-    let times = |listing: &Listing| {
+    let facts = |listing: &Listing| {
         let msn = listing.same_as.unwrap_or(listing.msn);
-        served.iter().find(|(n, ..)| *n == msn).map(|(_, start, end)| (*start, *end))
+        served.iter().find(|(n, _)| *n == msn).map(|(_, facts)| *facts)
+    };
+    // The picture goes on, and the sound lies somewhere else from here on.
+    let sound_leaves = |before: &SegmentFacts, after: &SegmentFacts| {
+        before.unaccompanied_s == 0.0 && after.unaccompanied_s >= after.duration_s
     };
     let mut found = Vec::new();
     let mut told: BTreeSet<(u64, u64)> = BTreeSet::new();
@@ -161,9 +166,12 @@ fn timestamps(trace: &Trace) -> Vec<Finding> {
             continue;
         }
         for (pair, segment) in listings.windows(2).zip(playlist.segments.iter().skip(1)) {
-            let (Some((_, end_s)), Some((start_s, _))) = (times(&pair[0]), times(&pair[1])) else { continue };
-            let jumps =
-                (start_s - end_s).abs() > JUMP_S && !segment.discontinuity && !pair[0].gap && !pair[1].gap;
+            let (Some(before), Some(after)) = (facts(&pair[0]), facts(&pair[1])) else { continue };
+            let off_s = (after.start_s - before.start_s - before.duration_s).abs();
+            let jumps = (off_s > JUMP_S || sound_leaves(before, after))
+                && !segment.discontinuity
+                && !pair[0].gap
+                && !pair[1].gap;
             if jumps && told.insert((pair[0].msn, pair[1].msn)) {
                 found.push(finding(request.n, "discontinuity-missing"));
             }

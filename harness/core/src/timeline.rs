@@ -199,6 +199,7 @@ mod tests {
                 start_s: 0.0,
                 duration_s,
                 frames: 1,
+                unaccompanied_s: 0.0,
                 is_spoiled: false,
             },
         });

@@ -239,6 +239,7 @@ mod tests {
             start_s: 0.0,
             duration_s: 2.0,
             frames: 1,
+            unaccompanied_s: 0.0,
             is_spoiled: false,
         };
         let mut cut = request(0, 2.0, "/a", 200);

@@ -28,6 +28,9 @@
     }
   })`;
 
+  // Output is fractions of a second behind; a stamp further off counts from another zero.
+  const STAMP_AGE_MS = 10_000;
+
   // Makes the element loud; the page reads what it has set.
   const unmute = (element) => {
     const page = {};
@@ -63,9 +66,15 @@
     const context = new AudioContext();
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([LISTENER], { type: 'text/javascript' })));
     const ear = new AudioWorkletNode(context, 'segproof-ear', { channelCount: 1, channelCountMode: 'explicit' });
+    // WPE's performanceTime counts from another zero (minutes to hours off): there, what the context renders now.
+    const heardAt = () => {
+      const stamp = context.getOutputTimestamp();
+      const isOfThisClock = Math.abs(now() - stamp.performanceTime) < STAMP_AGE_MS;
+      return isOfThisClock ? stamp : { contextTime: context.currentTime, performanceTime: now() };
+    };
     ear.port.onmessage = ({ data: at }) => {
       if (at === null) return log('ear', { error: null });
-      const { contextTime, performanceTime } = context.getOutputTimestamp();
+      const { contextTime, performanceTime } = heardAt();
       log('beep', { ago_ms: now() - (performanceTime + (at - contextTime) * 1000) });
     };
     context.createMediaElementSource(element).connect(ear).connect(context.destination);

@@ -139,6 +139,8 @@
     }
   }
 
+  // Text that is read as a box has one larger than this, whatever its letters are: 32 bits of printable characters.
+  const LONGEST_BOX = 2 ** 28;
   // Boxes as a byte stream, because an append may begin and end anywhere (MSE, segment parser loop).
   class Boxes {
     constructor() { this.reset(); }
@@ -159,7 +161,7 @@
           }
           this.type = String.fromCharCode(...this.head.slice(4, 8));
           this.left = length === 0 ? Infinity : length - this.head.length;
-          if (!/^[a-z0-9 ]{4}$/i.test(this.type) || this.left < 0) {
+          if (!/^[a-z0-9 ]{4}$/i.test(this.type) || this.left < 0 || length > LONGEST_BOX) {
             this.isGarbage = true;
             found.push({ box: 'garbage' });
             return found;

@@ -142,10 +142,14 @@ pub fn map_applies(case: &Case) -> Vec<Violation> {
         let is_right = |msn: &u64| case.view.inits.get(msn).is_none_or(|digests| digests.contains(*init));
         for segments in case.view.segments_in(entry) {
             if let Some(msn) = segments.last().filter(|_| !segments.iter().any(is_right)) {
-                found.push(Violation::new(
-                    entry.at_ms,
-                    format!("segment {msn} was appended behind another initialization section than its EXT-X-MAP names"),
-                ));
+                let was_asked_for = case.view.inits.get(msn).is_some_and(|digests| !digests.is_empty());
+                let what = match was_asked_for {
+                    true => "another initialization section than its EXT-X-MAP names",
+                    false => {
+                        "the last initialization section, and the one its EXT-X-MAP names was never served"
+                    }
+                };
+                found.push(Violation::new(entry.at_ms, format!("segment {msn} was appended behind {what}")));
             }
         }
     }

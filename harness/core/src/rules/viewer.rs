@@ -8,7 +8,7 @@ use crate::scenario::Outcome;
 use crate::tolerance::{
     BACK_MS, FRAMES_UNCOUNTED, PLAYABLE_S, PLAYHEAD_AGE_WALL_MS, START_WALL_MS_MAX, STOPS_WALL_S,
 };
-use crate::trace::{Beat, PageEvent, Trace, Witness};
+use crate::trace::{Beat, Content, PageEvent, Trace, Witness};
 use crate::view::Shown;
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
@@ -116,10 +116,20 @@ fn missing(case: &Case, msn: u64, every: bool) -> Option<String> {
     let dropped = since(|s| s.dropped);
     // A machine that can't keep up for a moment shows fewer, and the engine does not count those it never came to.
     let held_up_ms: f64 = case.trace.page_lags_ms(before.at_ms, shown[last].at_ms).sum();
-    let missed = (held_up_ms / case.expect.frame_ms()).ceil() as u64;
+    let missed = ((held_up_ms + unaccompanied_ms(case, msn)) / case.expect.frame_ms()).ceil() as u64;
     (every && presented + dropped + FRAMES_UNCOUNTED + missed < all).then(|| {
         format!("only {presented} of the {all} frames of segment {msn} were shown, at speed 1, {dropped} were dropped")
     })
+}
+
+/// How much of the segment's picture was served without the sound that goes with it, at most.
+fn unaccompanied_ms(case: &Case, msn: u64) -> f64 {
+    let of_it = case.trace.requests.iter().filter(|request| request.resource.msn() == Some(msn));
+    let facts = of_it.filter_map(|request| match &request.content {
+        Content::Segment(facts) => Some(facts.unaccompanied_s * 1000.0),
+        _ => None,
+    });
+    facts.fold(0.0, f64::max)
 }
 
 /// currentTime of an element that is meant to play stands still.

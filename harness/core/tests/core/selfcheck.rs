@@ -74,6 +74,25 @@ fn an_entry_that_changes_is_illegal() {
 }
 
 #[test]
+fn sound_that_leaves_the_picture_is_a_jump() {
+    let sound_lies = |unaccompanied_s: fn(u64) -> f64| {
+        check(|s| {
+            for request in &mut s.trace.requests {
+                let Some(msn) = request.resource.msn() else { continue };
+                if let Content::Segment(facts) = &mut request.content {
+                    facts.unaccompanied_s = unaccompanied_s(msn);
+                }
+            }
+        })
+    };
+    let far_off = complaint(sound_lies(|msn| if msn < 107 { 0.0 } else { 2.0 }));
+    assert!(far_off.contains("timestamps jump"), "{far_off}");
+    // Sound that ends early is no other clock, and a stream whose sound was never there jumps nowhere.
+    assert_eq!(sound_lies(|msn| if msn == 107 { 0.3 } else { 0.0 }).0, Stream::Legal);
+    assert_eq!(sound_lies(|_| 2.0).0, Stream::Legal);
+}
+
+#[test]
 fn a_change_after_the_end_is_illegal() {
     let what = complaint(check_from(Session::ended(), |s| {
         s.request(19_000.0, PLAYLIST_PATH, playlist(111, None));

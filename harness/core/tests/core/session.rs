@@ -415,6 +415,7 @@ pub fn facts(msn: u64, lap_segments: u64) -> SegmentFacts {
         start_s: (msn - FIRST_MSN) as f64 * TD_MS / 1000.0,
         duration_s: TD_MS / 1000.0,
         frames: FRAMES as u32,
+        unaccompanied_s: 0.0,
         is_spoiled: false,
     }
 }

@@ -56,6 +56,28 @@ fn facts_follow_an_edited_tfdt() {
 }
 
 #[test]
+fn what_of_the_picture_has_no_sound_is_known() {
+    let fixture = fixture();
+    let unaccompanied_s = |edit: &str| {
+        let bytes = edited(edit, &fixture.segments[2].bytes);
+        media::segment_facts(&bytes, &fixture.tracks).unwrap().unaccompanied_s
+    };
+    assert_eq!(fixture.segments[2].facts.unaccompanied_s, 0.0);
+    for (edit, seconds) in [
+        ("audio shorter 300ms", 0.3),
+        ("audio late 300ms", 0.3),
+        ("tfdt audio +300s", 2.0),
+        ("tfdt audio -500ms", 0.5),
+        ("video shorter 300ms", 0.0),
+        ("without audio", 0.0),
+        ("without video", 0.0),
+    ] {
+        let found_s = unaccompanied_s(edit);
+        assert!((found_s - seconds).abs() < 1e-9, "{edit}: {found_s}");
+    }
+}
+
+#[test]
 fn a_segment_without_samples_has_no_facts() {
     let fixture = fixture();
     let error = media::segment_facts(&edited("cut moof", &fixture.segments[0].bytes), &fixture.tracks);

@@ -2,7 +2,7 @@
 
 use segproof_core::action::What;
 use segproof_core::scenario::Outcome;
-use segproof_core::trace::PageEvent;
+use segproof_core::trace::{Content, PageEvent};
 
 use super::{Pairs, bent, bent_from};
 use crate::session::{Plan, START_MS, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
@@ -145,6 +145,12 @@ pub const PAIRS: &[Pairs] = &[
                     engine_counts(s, 9, 5);
                 })
             }),
+            ("another one was served with less sound than picture", || {
+                bent(|s| {
+                    served_unaccompanied(s, 107, 0.4);
+                    engine_counts(s, 9, 5);
+                })
+            }),
             ("one at which the viewer had looked away no longer", || {
                 bent(|s| {
                     s.keep_frames(not_of(106));
@@ -167,6 +173,12 @@ pub const PAIRS: &[Pairs] = &[
                         s.trace.page.iter().find(|e| matches!(e.event, PageEvent::Frame { number: 139, .. }));
                     let at_ms = last.expect("it is told").at_ms;
                     s.hold_up(at_ms - 1000.0, 400.0);
+                })
+            }),
+            ("the rest of it was served without sound", || {
+                bent(|s| {
+                    served_unaccompanied(s, 106, 0.4);
+                    engine_counts(s, 6, 5);
                 })
             }),
             ("the engine has shown or dropped enough of one", || bent(|s| engine_counts(s, 9, 6))),
@@ -393,6 +405,15 @@ fn skip(s: &mut Session, msn: u64) {
 pub fn has_media(s: &mut Session, from_ms: f64, to_ms: f64, ahead: f64) {
     for beat in s.trace.beats.iter_mut().filter(|b| (from_ms..=to_ms).contains(&b.at_ms)) {
         beat.ahead = ahead;
+    }
+}
+
+/// The segment was served with so much picture beyond its sound, seconds.
+fn served_unaccompanied(s: &mut Session, msn: u64, unaccompanied_s: f64) {
+    for request in s.trace.requests.iter_mut().filter(|r| r.resource == segment(msn)) {
+        if let Content::Segment(facts) = &mut request.content {
+            facts.unaccompanied_s = unaccompanied_s;
+        }
     }
 }
 
