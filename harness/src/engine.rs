@@ -63,9 +63,20 @@ pub struct Engine {
     pub clock_step_ms: f64,
     /// The highest speed at which it plays what it is given as at speed 1 on a machine that has room for it.
     pub speed_max: f64,
+    /// How much of a machine its trials take.
+    pub weight: Weight,
     /// What makes a used session forget, once its pages are closed: commands below the session's URL, and their
     /// JSON bodies. `None`: a session serves one trial.
     pub forget: Option<&'static [(&'static str, &'static str)]>,
+}
+
+/// How much of a machine an engine's trials take, measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Weight {
+    /// Of a trial faster than life, in halves of what one of Chromium's takes.
+    pub half_places: usize,
+    /// At speed 1, where it takes a tenth of a core in Chromium and most of one in WebKit: so many each core carries.
+    pub per_core_at_1: usize,
 }
 
 /// Who says of which version a browser and its driver are.
@@ -152,6 +163,7 @@ const CHROMIUM: Engine = Engine {
     profile_arg: Some("--user-data-dir="),
     clock_step_ms: 0.1,
     speed_max: 8.0,
+    weight: Weight { half_places: 2, per_core_at_1: 4 },
     session_timeout: Duration::from_secs(30),
     forget: Some(&[
         ("goog/cdp/execute", r#"{"cmd": "Network.clearBrowserCache", "params": {}}"#),
@@ -211,6 +223,7 @@ const FIREFOX: Engine = Engine {
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
+    weight: Weight { half_places: 3, per_core_at_1: 2 },
     session_timeout: Duration::from_secs(60),
     forget: Some(&[
         ("moz/context", r#"{"context": "chrome"}"#),
@@ -251,6 +264,7 @@ const WEBKITGTK: Engine = Engine {
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
+    weight: Weight { half_places: 6, per_core_at_1: 1 },
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
@@ -283,6 +297,7 @@ const WPE: Engine = Engine {
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
+    weight: Weight { half_places: 6, per_core_at_1: 1 },
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
@@ -307,6 +322,7 @@ const SAFARI: Engine = Engine {
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
+    weight: Weight { half_places: 6, per_core_at_1: 1 },
     session_timeout: Duration::from_secs(60),
     forget: None,
 };

@@ -84,6 +84,8 @@ pub struct Begin {
     /// The trial's name.
     pub trial: String,
     pub speed: f64,
+    /// What it takes of the machine (`engine::Weight`).
+    pub half_places: usize,
     /// The trial's process: its place is free when it is gone, or when its report is posted.
     pub pid: u32,
 }

@@ -59,7 +59,8 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
 /// The trial at the speed that the machine has room for, when it has.
 async fn begin(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<TrialPlan> {
     let Some(url) = &plan.pace else { return Ok(trial.clone()) };
-    let asked = Begin { trial: trial.name(), speed: trial.speed, pid: std::process::id() };
+    let half_places = engine::engine(&trial.browser).map_or(2, |e| e.weight.half_places);
+    let asked = Begin { trial: trial.name(), speed: trial.speed, half_places, pid: std::process::id() };
     let client = reqwest::Client::builder().no_proxy().build()?;
     let answer = client.post(url).json(&asked).send().await?.error_for_status()?;
     let Begun { speed } = answer.json().await.context("the runner's answer")?;

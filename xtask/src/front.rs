@@ -424,12 +424,12 @@ async fn take_verdict(State(shared): State<Arc<Shared>>, Json(report): Json<Tria
 
 /// Answers when there is a place for the trial.
 async fn begin(State(shared): State<Arc<Shared>>, Json(begin): Json<Begin>) -> Json<Begun> {
-    let Begin { trial, speed, pid } = begin;
+    let Begin { trial, speed, half_places, pid } = begin;
     let mut changes = shared.pace.subscribe();
     let speed = loop {
         let mut granted = None;
         shared.pace.send_if_modified(|pace| {
-            granted = pace.begin(&trial, speed);
+            granted = pace.begin(&trial, speed, half_places);
             // Who waits is told of places that become free.
             false
         });

@@ -3,7 +3,8 @@
 //! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason. Nor is a
 //! player accused of what a slow machine may have done: a failure with a late heartbeat is inconclusive. But what
 //! passed on a machine that was late by less than half a target duration has passed: every rule has read a whole record,
-//! and what a late timer can hide is one wait that was too short. The same goes for what only a higher speed makes of an engine.
+//! and what a late timer can hide is one wait that was too short. And what
+//! a viewer sees faster than life is good evidence of a pass only.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,6 @@ use serde::Deserialize;
 
 use crate::conduct::Conduct;
 use crate::expect::{Expect, Profile};
-use crate::faster;
 use crate::report::{Form, Level, Picture, Sound, TrialReport, Verdict, ViolationReport};
 use crate::rules::{Case, RULES, Violation, sync};
 use crate::scenario::Outcome;
@@ -134,27 +134,41 @@ pub struct Judgement {
 
 /// Judges a trial.
 pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
-    let (violations, over_ms): (Vec<_>, Vec<_>) = violations(trace, expect, terms).into_iter().unzip();
+    let violations = violations(trace, expect, terms);
     let weighed = weigh(&violations, terms);
     let late_ms_max = match weighed {
         Verdict::Pass | Verdict::Known => expect.target_duration_ms / 2.0,
         _ => LATE_MS_MAX,
     };
-    let may_be_the_speed = matches!(weighed, Verdict::Fail | Verdict::UnexpectedPass);
-    let of_the_speed = || {
-        let weighing = violations.iter().zip(&over_ms).filter(|(v, _)| v.binding && !v.known);
-        // No speed makes a player break what the standards ask of it.
-        if weighing.clone().any(|(violation, _)| violation.level != Level::Viewer) {
-            return None;
-        }
-        let over_ms: Vec<_> = weighing.map(|(_, over_ms)| *over_ms).collect();
-        faster::is_otherwise(trace).or_else(|| faster::beyond_by_little(&over_ms, trace.speed))
-    };
-    let doubt = doubt(trace, late_ms_max).or_else(|| may_be_the_speed.then(of_the_speed).flatten());
+    let doubt = doubt(trace, late_ms_max).or_else(|| of_the_speed(trace, weighed, &violations, terms));
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| because(verdict, &violations, terms));
     let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
     Judgement { verdict, violations, reason, late_ms }
+}
+
+/// Why a failure, or a pass that known.toml does not expect, is left to speed 1, if so.
+///
+/// What the viewer sees depends on what does not run faster with the stream: engines stop some wall time before a hole, or
+/// the end, of their media, and wait for a moment behind a seek; decoders and the player's own script take what they take.
+/// No speed makes a player break what the standards ask of it.
+fn of_the_speed(
+    trace: &Trace,
+    weighed: Verdict,
+    violations: &[ViolationReport],
+    terms: Terms,
+) -> Option<String> {
+    let binds = |violation: &&ViolationReport| violation.binding && !violation.known;
+    let is_seen_only = violations.iter().filter(binds).all(|violation| violation.level == Level::Viewer);
+    let what = match weighed {
+        _ if trace.speed <= 1.0 || !is_seen_only => return None,
+        Verdict::Fail => {
+            violations.iter().find(binds).map(|violation| format!("{}: {}", violation.rule, violation.what))
+        }
+        Verdict::UnexpectedPass => because(weighed, violations, terms),
+        _ => return None,
+    };
+    Some(format!("what the viewer sees is decided at speed 1; at speed {}, {}", trace.speed, what?))
 }
 
 /// What a judged trial comes to by another known.toml. Without its trace: where it was let pass and would fail now, which
@@ -190,16 +204,14 @@ fn because(verdict: Verdict, violations: &[ViolationReport], terms: Terms) -> Op
     }
 }
 
-/// Each with how far it is beyond a limit in time, if that is what it is about.
-fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<(ViolationReport, Option<f64>)> {
+fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<ViolationReport> {
     let view = View::new(trace, expect);
     let case = Case { trace, expect, view: &view };
     let stream = if expect.is_illegal { crate::report::Stream::Illegal } else { selfcheck::check(trace).0 };
     let mut all = Vec::new();
     for rule in RULES {
         for (level, violation) in collapse(rule.level, (rule.check)(&case)) {
-            let over_ms = violation.over_ms;
-            let report = ViolationReport {
+            all.push(ViolationReport {
                 rule: rule.id.to_string(),
                 level,
                 stream,
@@ -214,8 +226,7 @@ fn violations(trace: &Trace, expect: &Expect, terms: Terms) -> Vec<(ViolationRep
                     Level::Should => terms.strict,
                     Level::Seed => expect.profile == Profile::Seed,
                 },
-            };
-            all.push((report, over_ms));
+            });
         }
     }
     all

@@ -8,7 +8,6 @@ pub mod conduct;
 pub mod coverage;
 pub mod exchange;
 pub mod expect;
-pub mod faster;
 pub mod fault;
 pub mod hls;
 pub mod ideal;

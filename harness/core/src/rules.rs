@@ -32,17 +32,11 @@ pub struct Violation {
     pub what: String,
     /// Where it weighs differently from the rule's own level.
     pub level: Option<Level>,
-    /// Of a limit in time: by how much it was exceeded, stream milliseconds.
-    pub over_ms: Option<f64>,
 }
 
 impl Violation {
     fn new(at_ms: f64, what: impl Into<String>) -> Violation {
-        Violation { at_ms, what: what.into(), level: None, over_ms: None }
-    }
-
-    fn over(self, over_ms: f64) -> Violation {
-        Violation { over_ms: Some(over_ms), ..self }
+        Violation { at_ms, what: what.into(), level: None }
     }
 
     fn level(self, level: Level) -> Violation {

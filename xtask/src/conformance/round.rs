@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use segproof_core::report::{TrialReport, Verdict};
+use segproof_harness::engine::ENGINES;
 use segproof_harness::plan::{RunPlan, TrialPlan};
 
 use super::kept::Kept;
@@ -106,7 +107,7 @@ impl Round<'_> {
         Ok(reports)
     }
 
-    /// Runs what was inconclusive once more, at speed 1. A failure is never run again.
+    /// Runs what was inconclusive once more, at speed 1. A failure that is none of the speed's is never run again.
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()
@@ -128,10 +129,15 @@ impl Round<'_> {
         if let Some((kept, round)) = self.kept {
             kept.begin(&self.plan, round, Some(reports));
         }
-        for second in self.pass("plan-rerun", &again, None, machine::cores() * AGAIN_PER_CORE).await? {
-            let name = report::name(&second);
-            if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
-                *slot = collect::second(slot.clone(), second);
+        for engine in ENGINES {
+            let of_it: Vec<TrialPlan> =
+                again.iter().filter(|trial| trial.browser == engine.name).cloned().collect();
+            let jobs = machine::cores() * engine.weight.per_core_at_1;
+            for second in self.pass("plan-rerun", &of_it, None, jobs).await? {
+                let name = report::name(&second);
+                if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
+                    *slot = collect::second(slot.clone(), second);
+                }
             }
         }
         for (report, trial) in reports.iter().filter_map(|report| {
@@ -158,6 +164,3 @@ impl Round<'_> {
         report
     }
 }
-
-/// At speed 1 a trial takes a tenth of a core in Chromium, and most of one in WebKit.
-const AGAIN_PER_CORE: usize = 2;

@@ -66,15 +66,16 @@ impl Pace {
         Pace { pacing, places: places.get(), slowness: 1.0, playing: BTreeMap::new(), changes: 0, calm: 0 }
     }
 
-    /// Takes a place for a trial that may play `speed` stream seconds per second, and gives the speed that it is to
-    /// play at; `None` if all places are taken.
-    pub fn begin(&mut self, trial: &str, speed: f64) -> Option<f64> {
+    /// Takes places for a trial that may play `speed` stream seconds per second and weighs so many half places, and
+    /// gives the speed that it is to play at; `None` if too many are taken. One at a time plays, whatever it weighs.
+    pub fn begin(&mut self, trial: &str, speed: f64, weight: usize) -> Option<f64> {
         let half_places = match self.pacing {
-            Pacing::Measured { .. } if speed <= SLOW => 1,
-            _ => 2,
+            Pacing::Measured { .. } if speed <= SLOW => weight.div_ceil(2),
+            Pacing::Measured { .. } => weight,
+            Pacing::Fixed(_) => 2,
         };
         let taken: usize = self.playing.values().map(|playing| playing.half_places).sum();
-        if taken + half_places > 2 * self.places {
+        if taken > 0 && taken + half_places > 2 * self.places {
             return None;
         }
         self.playing.insert(trial.to_owned(), Playing { changes: self.changes, half_places });
@@ -145,7 +146,7 @@ mod tests {
         for _ in 0..trials {
             let mut report = sample::trial("a/b", Verdict::Pass);
             (report.speed, report.late_ms) = (8.0, late_ms);
-            pace.begin(&report::name(&report), 8.0).expect("a place");
+            pace.begin(&report::name(&report), 8.0, 2).expect("a place");
             pace.finished(&report);
         }
     }
@@ -153,7 +154,7 @@ mod tests {
     /// How many can begin now.
     fn free(pace: &mut Pace) -> usize {
         let names: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
-        let begun: Vec<_> = names.iter().take_while(|name| pace.begin(name, 8.0).is_some()).collect();
+        let begun: Vec<_> = names.iter().take_while(|name| pace.begin(name, 8.0, 2).is_some()).collect();
         begun.iter().for_each(|name| pace.gone(name));
         begun.len()
     }
@@ -186,21 +187,21 @@ mod tests {
         assert_eq!(free(&mut pace), 3);
         run(&mut pace, 2, LATE_MS);
         assert_eq!(free(&mut pace), 1);
-        assert_eq!(pace.begin("x", 8.0), Some(8.0));
+        assert_eq!(pace.begin("x", 8.0, 2), Some(8.0));
         pace.gone("x");
         run(&mut pace, 1, LATE_MS);
-        assert_eq!(pace.begin("x", 8.0), Some(4.0));
+        assert_eq!(pace.begin("x", 8.0, 2), Some(4.0));
         pace.gone("x");
         run(&mut pace, 9, LATE_MS);
-        assert_eq!(pace.begin("x", 4.0), Some(1.0), "never slower than life");
+        assert_eq!(pace.begin("x", 4.0, 2), Some(1.0), "never slower than life");
         pace.gone("x");
-        assert_eq!(pace.begin("x", 0.5), Some(0.5), "unless it was planned so");
+        assert_eq!(pace.begin("x", 0.5, 2), Some(0.5), "unless it was planned so");
     }
 
     #[test]
     fn a_slow_trial_takes_half_a_place_where_places_are_measured() {
         let mut pace = measured(2, 2);
-        let begun = |pace: &mut Pace, name: &str, speed| pace.begin(name, speed).is_some();
+        let begun = |pace: &mut Pace, name: &str, speed| pace.begin(name, speed, 2).is_some();
         assert!(begun(&mut pace, "a", 1.0) && begun(&mut pace, "b", 8.0) && begun(&mut pace, "c", SLOW));
         assert!(!begun(&mut pace, "d", 1.0));
         pace.gone("a");
@@ -208,6 +209,16 @@ mod tests {
         assert!(begun(&mut pace, "d", 1.0));
         let mut pace = Pace::new(Pacing::ONE_AT_A_TIME);
         assert!(begun(&mut pace, "a", 1.0) && !begun(&mut pace, "b", 1.0));
+    }
+
+    #[test]
+    fn who_weighs_more_takes_more_and_may_always_play_alone() {
+        let mut pace = measured(4, 4);
+        let begun = |pace: &mut Pace, name: &str, weight| pace.begin(name, 8.0, weight).is_some();
+        assert!(begun(&mut pace, "a", 3) && begun(&mut pace, "b", 3) && !begun(&mut pace, "c", 3));
+        assert!(begun(&mut pace, "c", 2));
+        let mut pace = measured(1, 1);
+        assert!(begun(&mut pace, "a", 6) && !begun(&mut pace, "b", 2));
     }
 
     #[test]
@@ -222,9 +233,9 @@ mod tests {
             })
             .collect();
         for report in &reports {
-            assert_eq!(pace.begin(&report::name(report), 8.0), Some(8.0));
+            assert_eq!(pace.begin(&report::name(report), 8.0, 2), Some(8.0));
         }
-        assert_eq!(pace.begin("one too many", 8.0), None);
+        assert_eq!(pace.begin("one too many", 8.0, 2), None);
         reports.iter().for_each(|report| pace.finished(report));
         assert_eq!(free(&mut pace), 3);
     }
@@ -235,6 +246,6 @@ mod tests {
         run(&mut pace, 20, 100);
         run(&mut pace, 20, 9000);
         assert_eq!(free(&mut pace), 3);
-        assert_eq!(pace.begin("x", 8.0), Some(8.0));
+        assert_eq!(pace.begin("x", 8.0, 2), Some(8.0));
     }
 }

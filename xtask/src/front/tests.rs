@@ -259,7 +259,7 @@ async fn reports_are_passed_on() {
 async fn a_trial_begins_when_the_one_before_is_over_or_gone() {
     let (front, client, _finished, _folder) = front(&remote(1).await.0).await;
     let begin = |name: &str, pid: u32| {
-        let asked = Begin { trial: format!("p@chromium/{name}"), speed: 8.0, pid };
+        let asked = Begin { trial: format!("p@chromium/{name}"), speed: 8.0, half_places: 2, pid };
         let asking = client.post(&front.pace).json(&asked).send();
         tokio::spawn(async move { asking.await.expect("answer").json::<Begun>().await.expect("json").speed })
     };

@@ -34,14 +34,11 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
                 furthest = None;
             } else {
                 let back_ms = (frame as f64 - shown.frame as f64) * case.expect.frame_ms();
-                let over_ms = back_ms - permitted_ms(at_ms, shown.at_ms);
-                if over_ms > 0.0 {
-                    let back = Violation::new(
+                if back_ms > permitted_ms(at_ms, shown.at_ms) {
+                    found.push(Violation::new(
                         shown.at_ms,
                         format!("frame {} was shown after frame {frame}; nobody had sought", shown.frame),
-                    );
-                    // Who goes by `timeupdate` begins anew where the playhead was up to a quarter of a second before.
-                    found.push(if is_lost(at_ms, shown.at_ms) { back.over(over_ms) } else { back });
+                    ));
                     furthest = None;
                 }
             }
@@ -136,14 +133,12 @@ fn unaccompanied_ms(case: &Case, msn: u64) -> f64 {
 pub fn stall(case: &Case) -> Vec<Violation> {
     let limit = case.expect.stall_limit_ms;
     longest_stall(case)
-        .map(|(at, length)| (at, length, length - engine_ms(case, at, at + length) - limit))
-        .filter(|(_, _, over_ms)| *over_ms > 0.0)
-        .map(|(at, length, over_ms)| {
+        .filter(|(at, length)| length - engine_ms(case, *at, at + length) > limit)
+        .map(|(at, length)| {
             Violation::new(
                 at,
                 format!("the picture stood still for {length:.0} ms; the limit is {limit:.0} ms"),
             )
-            .over(over_ms)
         })
         .into_iter()
         .collect()
