@@ -18,6 +18,11 @@ pub const PLAN_ENV: &str = "SEGPROOF_PLAN";
 /// The file in a trial's folder that holds its `TrialReport`.
 pub const VERDICT_FILE: &str = "verdict.json";
 
+/// The files in a trial's folder that hold its trace, and which fault met which request: with the scenario, all that a judge
+/// is told.
+pub const TRACE_FILE: &str = "trace.jsonl";
+pub const FIRED_FILE: &str = "origin.jsonl";
+
 /// The file in a trial's folder that holds what must come again at each repetition, where the scenario fixes it.
 pub const LANES_FILE: &str = "lanes.txt";
 
@@ -67,6 +72,9 @@ pub struct TrialPlan {
     pub snapshot: Option<String>,
     /// The command that repeats this trial.
     pub repro: String,
+    /// A folder with the evidence and the report of an earlier run of it, which is judged anew; nothing is played then.
+    #[serde(default)]
+    pub evidence: Option<PathBuf>,
 }
 
 /// A fixture, as one encoder run, and the folder that holds its media. They are made before the trials, which need not

@@ -27,9 +27,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::browser::{Probing, Session};
 use crate::engine;
-use crate::plan::{Begin, Begun, LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
+use crate::plan::{Begin, Begun, FIRED_FILE, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
 use crate::player::{Home, Player};
-use crate::serve::{PageMessage, Stage};
+use crate::serve::{Fired, PageMessage, Stage};
 use conduct::{Conductor, Signals};
 use record::Record;
 use scene::Scene;
@@ -38,6 +38,9 @@ pub use serve::{News, serve_trial};
 /// Runs a trial, writes its files and returns what verdict.json says. An error is our own fault (an unreadable
 /// scenario, a full disk), never the player's.
 pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<TrialReport> {
+    if let Some(evidence) = &trial.evidence {
+        return judge_again(plan, trial, evidence);
+    }
     let trial = &begin(plan, trial).await?;
     let began = Instant::now();
     let folder = trial.dir(&plan.out);
@@ -53,6 +56,37 @@ pub async fn run_trial(plan: &RunPlan, trial: &TrialPlan) -> anyhow::Result<Tria
     };
     report.wall_ms = began.elapsed().as_millis() as u64;
     write_verdict(&folder, &report)?;
+    Ok(report)
+}
+
+/// Judges what an earlier run has left; it was played as long as it was played then, by that run's rules.
+fn judge_again(plan: &RunPlan, trial: &TrialPlan, evidence: &Path) -> anyhow::Result<TrialReport> {
+    let read = |name: &str| {
+        let file = evidence.join(name);
+        std::fs::read_to_string(&file).with_context(|| file.display().to_string())
+    };
+    let before: TrialReport = serde_json::from_str(&read(VERDICT_FILE)?)?;
+    let trace = Trace::from_jsonl(&read(TRACE_FILE)?)
+        .map_err(|why| anyhow::anyhow!("{}: {why}", evidence.join(TRACE_FILE).display()))?;
+    let fired = read(FIRED_FILE)?;
+    let fired = fired.lines().map(serde_json::from_str).collect::<Result<Vec<Fired>, _>>()?;
+    let scenario = scenario_of(trial)?;
+    let player = Player::at(&trial.home)?;
+    let expect = stream::expect(plan, &scenario, player.settings.profile)?;
+    let trial = &TrialPlan { speed: trace.speed, ..trial.clone() };
+    std::fs::create_dir_all(trial.dir(&plan.out))?;
+    let report = conclude(plan, trial, &scenario, &player, &expect, &fired, &trace)?;
+    let report = TrialReport {
+        browser_version: before.browser_version,
+        wall_ms: before.wall_ms,
+        start_ms: before.start_ms,
+        run_ms: before.run_ms,
+        judge_ms: before.judge_ms,
+        first: before.first,
+        kept: true,
+        ..report
+    };
+    write_verdict(&trial.dir(&plan.out), &report)?;
     Ok(report)
 }
 
@@ -189,7 +223,7 @@ async fn perform(
 
     let watched = Instant::now();
     let trace = record.finish(&stage);
-    let report = conclude(plan, trial, scenario, player, &expect, &stage, &trace).map(|report| TrialReport {
+    let report = conclude(plan, trial, scenario, player, &expect, &stage.fired(), &trace).map(|report| TrialReport {
         browser_version,
         start_ms: (given - asked).as_millis() as u64,
         run_ms: (watched - given).as_millis() as u64,
@@ -241,7 +275,7 @@ fn conclude(
     scenario: &Scenario,
     player: &Player,
     expect: &Expect,
-    stage: &Stage,
+    fired: &[Fired],
     trace: &Trace,
 ) -> anyhow::Result<TrialReport> {
     let terms = Terms {
@@ -251,8 +285,8 @@ fn conclude(
         strict: plan.strict,
     };
     let Judgement { verdict, mut violations, reason, late_ms } = judge::judge(trace, expect, terms);
-    explain::explain(&mut violations, trace, scenario, &stage.fired());
-    write_evidence(&trial.dir(&plan.out), trace, stage)?;
+    explain::explain(&mut violations, trace, scenario, fired);
+    write_evidence(&trial.dir(&plan.out), trace, fired)?;
     if lanes::are_fixed(scenario) {
         std::fs::write(trial.dir(&plan.out).join(LANES_FILE), lanes::lanes(trace, expect))?;
     }
@@ -264,7 +298,7 @@ fn conclude(
     };
     report.picture = judge::picture(trace, expect);
     report.sound = judge::sound(trace, expect);
-    let fired: BTreeSet<usize> = stage.fired().iter().map(|fired| fired.fault).collect();
+    let fired: BTreeSet<usize> = fired.iter().map(|fired| fired.fault).collect();
     report.coverage = coverage::coverage(scenario, &fired, trace, expect);
     let undeclared = selfcheck::undeclared(trace, &scenario.illegal);
     report.own_fault = undeclared
@@ -403,11 +437,11 @@ fn ends(sign: Sign, progress: &mut Progress, expect: &Expect) -> Option<End> {
     (is_past && expect.outcome == Outcome::Playing).then_some(End::Past)
 }
 
-fn write_evidence(folder: &Path, trace: &Trace, stage: &Stage) -> anyhow::Result<()> {
-    std::fs::write(folder.join("trace.jsonl"), trace.to_jsonl())?;
+fn write_evidence(folder: &Path, trace: &Trace, fired: &[Fired]) -> anyhow::Result<()> {
+    std::fs::write(folder.join(TRACE_FILE), trace.to_jsonl())?;
     std::fs::write(folder.join("trace.txt"), trace.to_text())?;
-    let fired: Result<Vec<String>, _> = stage.fired().iter().map(serde_json::to_string).collect();
-    std::fs::write(folder.join("origin.jsonl"), fired?.join("\n"))?;
+    let fired: Result<Vec<String>, _> = fired.iter().map(serde_json::to_string).collect();
+    std::fs::write(folder.join(FIRED_FILE), fired?.join("\n"))?;
     Ok(())
 }
 

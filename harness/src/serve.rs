@@ -110,7 +110,7 @@ impl Shared {
 }
 
 /// A fault that met a request; goes to origin.jsonl, never into the trace.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Fired {
     /// Number of the request in the origin's lane.
     pub request: u64,

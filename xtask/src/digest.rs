@@ -1,6 +1,6 @@
 //! What tells whether anything has changed since a result was kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
@@ -18,16 +18,16 @@ impl Digest {
 
     /// A file, or all files below a folder in the order of their names.
     pub fn add_files(&mut self, path: &Path) -> anyhow::Result<()> {
-        self.add_files_without(path, None)
+        self.add_files_without(path, &[])
     }
 
-    /// The same, but for one of the files.
-    pub fn add_files_without(&mut self, path: &Path, without: Option<&Path>) -> anyhow::Result<()> {
+    /// The same, but for these files and folders.
+    pub fn add_files_without(&mut self, path: &Path, without: &[PathBuf]) -> anyhow::Result<()> {
         if path.is_dir() {
             let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
             let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
             entries.sort();
-            for entry in entries.into_iter().filter(|entry| without != Some(entry)) {
+            for entry in entries.into_iter().filter(|entry| !without.contains(entry)) {
                 self.add(entry.file_name().unwrap_or_default().as_encoded_bytes());
                 self.add_files_without(&entry, without)?;
             }

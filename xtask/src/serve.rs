@@ -76,6 +76,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         phase: None,
         snapshot: None,
         repro: repro(&options, &name, &chosen.given),
+        evidence: None,
         scenario: name,
         scenario_file: file,
         speed,

@@ -441,6 +441,36 @@ impl Trace {
         }
         text
     }
+
+    /// What [`Trace::to_jsonl`] has written. The error names the line, counted from 1.
+    pub fn from_jsonl(text: &str) -> Result<Trace, String> {
+        let mut trace = Trace::default();
+        for (n, line) in text.lines().enumerate() {
+            trace.read_line(line).map_err(|error| format!("line {}: {error}", n + 1))?;
+        }
+        Ok(trace)
+    }
+
+    fn read_line(&mut self, line: &str) -> Result<(), serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(tag = "lane", rename_all = "kebab-case")]
+        enum Entry {
+            Trial { speed: f64, clock_error_ms: f64, ended_at_ms: f64, lost: Vec<String> },
+            Origin(Box<Request>),
+            Page(PageEntry),
+            Beat(Beat),
+        }
+        match serde_json::from_str(line)? {
+            Entry::Trial { speed, clock_error_ms, ended_at_ms, lost } => {
+                (self.speed, self.clock_error_ms, self.ended_at_ms, self.lost) =
+                    (speed, clock_error_ms, ended_at_ms, lost);
+            }
+            Entry::Origin(request) => self.requests.push(*request),
+            Entry::Page(entry) => self.page.push(entry),
+            Entry::Beat(beat) => self.beats.push(beat),
+        }
+        Ok(())
+    }
 }
 
 /// By how much a timer on a quiet machine is late.

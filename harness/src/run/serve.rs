@@ -72,7 +72,7 @@ pub async fn serve_trial(
     conductor.finish(end == Some(true)).await.into_iter().for_each(|why| record.lose(why));
 
     let trace = record.finish(&stage);
-    let mut report = conclude(plan, trial, &scenario, &player, &expect, &stage, &trace)?;
+    let mut report = conclude(plan, trial, &scenario, &player, &expect, &stage.fired(), &trace)?;
     report.wall_ms = began.elapsed().as_millis() as u64;
     write_verdict(&folder, &report)?;
     tell(News::Judged(&report));

@@ -27,8 +27,21 @@ pub struct Stream {
     pub _live: Option<(LivePackager, TempDir)>,
 }
 
-impl Stream {
-    pub async fn open(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Stream> {
+/// A stream before it is served.
+struct Prepared {
+    fixture: Fixture,
+    origin: Origin,
+    expect: Expect,
+    limit_ms: f64,
+}
+
+/// What may be expected of a scenario's stream.
+pub fn expect(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Expect> {
+    Ok(Prepared::new(plan, scenario, profile)?.expect)
+}
+
+impl Prepared {
+    fn new(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Prepared> {
         let mut media = Vec::new();
         let mut own = None;
         for source in presentation::sources(scenario) {
@@ -50,6 +63,13 @@ impl Stream {
         let expect = Expect::new(scenario, &presentation, &origin.timeline, &ideal, profile);
         let expected_ms = if ideal.finish_ms.is_finite() { ideal.finish_ms } else { horizon_ms };
         let limit_ms = scenario.limit.map_or(LIMIT_FACTOR * expected_ms + LIMIT_TD * td_ms, |l| l.ms(td_ms));
+        Ok(Prepared { fixture, origin, expect, limit_ms })
+    }
+}
+
+impl Stream {
+    pub async fn open(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Stream> {
+        let Prepared { fixture, origin, expect, limit_ms } = Prepared::new(plan, scenario, profile)?;
         let (publisher, live) = match scenario.stream.packager {
             Packager::Origin => (Publisher::Origin(Box::new(Mutex::new(origin))), None),
             Packager::Ffmpeg => {

@@ -129,6 +129,7 @@ mod tests {
             phase: None,
             snapshot: None,
             repro: String::new(),
+            evidence: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! `--resume`: what has been run is not run again, as long as nothing of it has changed.
 //!
 //! A finished trial is kept by a digest of everything that decides how it goes: scenario, player, browser, speed, and the
-//! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so. It is kept as soon as it is
-//! finished, so that a run that is killed loses only what was under way; what another run may decide (an inconclusive
+//! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so. Where only the judge has changed,
+//! the evidence is as good as it was, and is judged anew. A trial is kept as soon as it is finished, so that a run that is killed loses only what was under way; what another run may decide (an inconclusive
 //! trial) is finished when that is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use segproof_core::judge::{self, Known, Terms};
 use segproof_core::report::{TrialReport, Verdict};
-use segproof_harness::plan::{LANES_FILE, RunPlan, TrialPlan, VERDICT_FILE};
+use segproof_harness::plan::{FIRED_FILE, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
 use segproof_harness::player::{Home, KNOWN_FILE, Player};
 
 use super::collect;
@@ -23,6 +23,8 @@ use crate::{doctor, paths, report};
 pub struct Kept {
     folder: PathBuf,
     harness: String,
+    /// Of the sources that judge, and do not play.
+    judge: String,
     /// Engine -> what it and its driver say of their versions.
     browsers: BTreeMap<String, String>,
     is_strict: bool,
@@ -38,6 +40,15 @@ struct Facts {
     known: Vec<Known>,
 }
 
+/// What there is of an earlier run.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    Nothing,
+    /// The folder of evidence that is to be judged anew.
+    Evidence(PathBuf),
+    Report(Box<TrialReport>),
+}
+
 /// Trials that are being run.
 #[derive(Debug)]
 struct Pass {
@@ -50,9 +61,14 @@ struct Pass {
 impl Kept {
     /// Below the target folder. The harness is known by its sources and what they are built with.
     pub fn open<'a>(engines: impl Iterator<Item = &'a str>, is_strict: bool) -> anyhow::Result<Kept> {
+        let judging: Vec<PathBuf> = JUDGING.iter().map(|place| paths::root().join(place)).collect();
         let mut digest = Digest::default();
         for part in ["harness/src", "harness/core/src", "harness/tests", "fixtures", "Cargo.lock"] {
-            digest.add_files(&paths::root().join(part))?;
+            digest.add_files_without(&paths::root().join(part), &judging)?;
+        }
+        let mut judge = Digest::default();
+        for place in &judging {
+            judge.add_files(place)?;
         }
         let names: BTreeSet<&str> = engines.collect();
         let version = |name: &str| (name.to_owned(), doctor::version(name).unwrap_or_default());
@@ -60,6 +76,7 @@ impl Kept {
         Ok(Kept {
             folder: paths::target().join("segproof-kept"),
             harness: digest.hex(),
+            judge: judge.hex(),
             browsers,
             is_strict,
             players: Mutex::default(),
@@ -67,11 +84,22 @@ impl Kept {
         })
     }
 
-    /// The report of a trial's n-th run, if nothing has changed since; what was kept with it is put into `folder`.
-    pub fn find(&self, trial: &TrialPlan, round: u16, folder: &Path) -> anyhow::Result<Option<TrialReport>> {
-        let Some(file) = self.file(trial, round)? else { return Ok(None) };
+    /// What there is of a trial's n-th run, if nothing has changed since; what was kept with a report is put into `folder`.
+    pub fn find(&self, trial: &TrialPlan, round: u16, folder: &Path) -> anyhow::Result<Found> {
+        let Some(kept) = self.evidence(trial, round)? else { return Ok(Found::Nothing) };
         // Half a report is none, and the trial is run.
-        let report = read(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let report = read(&kept.join(VERDICT_FILE))?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let Some(report) = report else { return Ok(Found::Nothing) };
+        let to_judge = || {
+            if ![TRACE_FILE, FIRED_FILE].iter().all(|name| kept.join(name).is_file()) {
+                return Ok(Found::Nothing);
+            }
+            share(&kept, folder, &[PICTURE_FILE])?;
+            Ok(Found::Evidence(kept.clone()))
+        };
+        if read(&kept.join(JUDGE_FILE))?.as_deref() != Some(self.judge.as_bytes()) {
+            return to_judge();
+        }
         let known = self.facts(trial)?.map(|facts| facts.known).unwrap_or_default();
         let terms = Terms {
             scenario: &trial.scenario,
@@ -79,14 +107,12 @@ impl Kept {
             known: &known,
             strict: self.is_strict,
         };
-        let report = report.and_then(|report| judge::reweighed(report, terms));
-        if report.is_some() {
-            share(&evidence(&file), folder, FILES)?;
-        }
-        Ok(report)
+        let Some(report) = judge::reweighed(report, terms) else { return to_judge() };
+        share(&kept, folder, FILES)?;
+        Ok(Found::Report(Box::new(report)))
     }
 
-    /// Keeps a report; with it the lanes that lie in `folder`, and of what needs a look the whole evidence.
+    /// Keeps a report; with it the evidence that lies in `folder`, and of what needs a look all that does.
     pub fn keep(
         &self,
         trial: &TrialPlan,
@@ -94,18 +120,20 @@ impl Kept {
         report: &TrialReport,
         folder: &Path,
     ) -> anyhow::Result<()> {
-        let Some(file) = self.file(trial, round)? else { return Ok(()) };
-        std::fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
-        let files = if report.verdict == Verdict::Pass { &FILES[..1] } else { FILES };
-        share(folder, &evidence(&file), files)?;
-        report::write_file(&file, &serde_json::to_vec(report)?)?;
+        let Some(kept) = self.evidence(trial, round)? else { return Ok(()) };
+        std::fs::create_dir_all(&kept)?;
+        let files = if report.verdict == Verdict::Pass { &FILES[..EVIDENCE_FILES] } else { FILES };
+        share(folder, &kept, files)?;
+        report::write_file(&kept.join(JUDGE_FILE), self.judge.as_bytes())?;
+        // The last: with it, it is kept.
+        report::write_file(&kept.join(VERDICT_FILE), &serde_json::to_vec(report)?)?;
         Ok(())
     }
 
     /// Drops what is kept of a trial's n-th run.
     pub fn forget(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<()> {
-        let Some(file) = self.file(trial, round)? else { return Ok(()) };
-        match std::fs::remove_file(&file) {
+        let Some(kept) = self.evidence(trial, round)? else { return Ok(()) };
+        match std::fs::remove_file(kept.join(VERDICT_FILE)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
@@ -155,8 +183,9 @@ impl Kept {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` for a player whose page is served elsewhere: nobody can tell whether that has changed.
-    fn file(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<Option<PathBuf>> {
+    /// The folder of what is kept of a trial's n-th run. `None` for a player whose page is served elsewhere: nobody can tell
+    /// whether that has changed.
+    fn evidence(&self, trial: &TrialPlan, round: u16) -> anyhow::Result<Option<PathBuf>> {
         let Some(facts) = self.facts(trial)? else { return Ok(None) };
         let mut digest = Digest::default();
         let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
@@ -166,7 +195,7 @@ impl Kept {
         }
         digest.add_files(trial.scenario_file.parent().unwrap_or(Path::new("")))?;
         digest.add(facts.digest.as_bytes());
-        Ok(Some(self.folder.join(digest.hex()).join(format!("{round}.json"))))
+        Ok(Some(self.folder.join(digest.hex()).join(round.to_string())))
     }
 
     fn facts(&self, trial: &TrialPlan) -> anyhow::Result<Option<Facts>> {
@@ -180,17 +209,12 @@ impl Kept {
         let files = player.extra_files(&paths::target()).into_iter().map(|(_, file)| file);
         for place in player.folders().into_iter().chain(files) {
             // What is known of a player changes nothing of how it plays.
-            digest.add_files_without(&place, Some(&place.join(KNOWN_FILE)))?;
+            digest.add_files_without(&place, &[place.join(KNOWN_FILE)])?;
         }
         let facts = Facts { digest: digest.hex(), known: player.known };
         players.insert(folder.to_owned(), facts.clone());
         Ok(Some(facts))
     }
-}
-
-/// The folder of what is kept with a report.
-fn evidence(file: &Path) -> PathBuf {
-    file.with_extension("")
 }
 
 /// Has those of the files that are in one folder in the other, too. They are written once and never changed, so the
@@ -216,8 +240,29 @@ fn share(from: &Path, to: &Path, files: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is kept with a report: of a pass the first only.
-const FILES: &[&str] = &[LANES_FILE, "trace.txt", "trace.jsonl", "origin.jsonl", "page.png", "output.txt"];
+/// What is kept with a report: of a pass the first only, which are what it can be judged by anew.
+const FILES: &[&str] = &[TRACE_FILE, FIRED_FILE, LANES_FILE, "trace.txt", PICTURE_FILE, "output.txt"];
+const EVIDENCE_FILES: usize = 3;
+
+/// What the page looked like at the end.
+const PICTURE_FILE: &str = "page.png";
+
+/// Beside a kept report: the digest of the sources that judged it.
+const JUDGE_FILE: &str = "judge";
+
+/// The sources that are asked only when a trial is over: a change there leaves its evidence as good as it was.
+const JUDGING: &[&str] = &[
+    "harness/core/src/conduct.rs",
+    "harness/core/src/coverage.rs",
+    "harness/core/src/judge.rs",
+    "harness/core/src/lanes.rs",
+    "harness/core/src/rules",
+    "harness/core/src/rules.rs",
+    "harness/core/src/selfcheck.rs",
+    "harness/core/src/tolerance.rs",
+    "harness/core/src/witness.rs",
+    "harness/src/run/explain.rs",
+];
 
 /// `None` if there is no such file.
 fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
@@ -252,6 +297,7 @@ mod tests {
             phase: None,
             snapshot: None,
             repro: String::new(),
+            evidence: None,
         };
         (folder, trial)
     }
@@ -260,6 +306,7 @@ mod tests {
         Kept {
             folder: folder.join("kept"),
             harness: harness.into(),
+            judge: "j".into(),
             browsers: BTreeMap::new(),
             is_strict: false,
             players: Mutex::default(),
@@ -277,7 +324,7 @@ mod tests {
         let again = place("again");
         // Each time anew, as a run does: it looks at a player once.
         let is_found = |harness: &str, trial: &TrialPlan, round| {
-            kept(harness).find(trial, round, &again).expect("read").is_some()
+            kept(harness).find(trial, round, &again).expect("read") != Found::Nothing
         };
         assert!(is_found("h", &trial, 1));
         assert_eq!(std::fs::read_to_string(again.join(LANES_FILE)).expect("lanes"), "l");
@@ -299,7 +346,7 @@ mod tests {
         let trial = TrialPlan { home, ..trial };
         let kept = kept_by("h", folder.path());
         kept.keep(&trial, 1, &sample::trial("a/b", Verdict::Pass), folder.path()).expect("keep");
-        assert_eq!(kept.find(&trial, 1, &folder.path().join("again")).expect("read"), None);
+        assert_eq!(kept.find(&trial, 1, &folder.path().join("again")).expect("read"), Found::Nothing);
         kept.forget(&trial, 1).expect("forget");
     }
 
@@ -309,15 +356,19 @@ mod tests {
         let report =
             TrialReport { violations: vec![sample::violation()], ..sample::trial("a/b", Verdict::Fail) };
         kept_by("h", folder.path()).keep(&trial, 1, &report, folder.path()).expect("keep");
-        let found =
-            || kept_by("h", folder.path()).find(&trial, 1, &folder.path().join("again")).expect("read");
-        assert_eq!(found(), Some(report.clone()));
+        let found = || {
+            match kept_by("h", folder.path()).find(&trial, 1, &folder.path().join("again")).expect("read") {
+                Found::Report(report) => *report,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(found(), report);
         let known = format!(
             "[[known]]\nscenario = \"a/*\"\nrule = \"{}\"\nbecause = \"it is old\"\n",
             sample::violation().rule
         );
         std::fs::write(folder.path().join("player/known.toml"), known).expect("write");
-        let now = found().expect("kept");
+        let now = found();
         assert_eq!(now.verdict, Verdict::Known);
         assert!(now.reason.expect("a reason").contains("it is old"));
         // Nor does what is known of the player that this one varies.
@@ -327,14 +378,47 @@ mod tests {
         kept_by("h", folder.path()).keep(&trial, 3, &report, folder.path()).expect("keep");
         std::fs::write(folder.path().join("base/known.toml"), "").expect("write");
         let varied = kept_by("h", folder.path()).find(&trial, 3, &folder.path().join("again")).expect("read");
-        assert!(varied.is_some());
+        assert!(matches!(varied, Found::Report(_)), "{varied:?}");
         std::fs::remove_file(folder.path().join("player/player.toml")).expect("remove");
         // A failure asks more of the evidence than a pass does.
         kept_by("h", folder.path())
             .keep(&trial, 2, &sample::trial("a/b", Verdict::Pass), folder.path())
             .expect("keep");
         let passed = kept_by("h", folder.path()).find(&trial, 2, &folder.path().join("again")).expect("read");
-        assert_eq!(passed, None, "known.toml expects it to fail");
+        assert_eq!(passed, Found::Nothing, "known.toml expects it to fail");
+    }
+
+    #[test]
+    fn what_another_judge_has_judged_is_judged_anew() {
+        let (folder, trial) = place();
+        let report = sample::trial("a/b", Verdict::Pass);
+        let find = |round| {
+            let kept = Kept { judge: "k".into(), ..kept_by("h", folder.path()) };
+            kept.find(&trial, round, &folder.path().join("again")).expect("read")
+        };
+        let keep = |round| {
+            kept_by("h", folder.path()).keep(&trial, round, &report, folder.path()).expect("keep");
+        };
+        keep(1);
+        assert_eq!(find(1), Found::Nothing, "without evidence it is to be run");
+        for name in [TRACE_FILE, FIRED_FILE] {
+            std::fs::write(folder.path().join(name), name).expect("write");
+        }
+        keep(2);
+        let Found::Evidence(evidence) = find(2) else { panic!("{:?}", find(2)) };
+        for name in [TRACE_FILE, FIRED_FILE] {
+            assert_eq!(std::fs::read_to_string(evidence.join(name)).expect("kept"), name);
+        }
+        let left: TrialReport =
+            serde_json::from_slice(&std::fs::read(evidence.join(VERDICT_FILE)).expect("kept")).expect("a report");
+        assert_eq!(left, report);
+    }
+
+    #[test]
+    fn the_judging_sources_are_there() {
+        for place in JUDGING {
+            assert!(paths::root().join(place).exists(), "{place}");
+        }
     }
 
     #[test]
@@ -347,7 +431,7 @@ mod tests {
             let report = TrialReport { violations, ..sample::trial("a/b", verdict) };
             kept.keep(&trial, round, &report, folder.path()).expect("keep");
             let again = folder.path().join(format!("again{round}"));
-            assert_eq!(kept.find(&trial, round, &again).expect("read"), Some(report));
+            assert_eq!(kept.find(&trial, round, &again).expect("read"), Found::Report(Box::new(report)));
             std::fs::read_to_string(again.join("trace.txt")).ok()
         };
         assert_eq!(again(1, Verdict::Fail).as_deref(), Some("t"));

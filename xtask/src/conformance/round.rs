@@ -6,7 +6,7 @@ use segproof_core::report::{TrialReport, Verdict};
 use segproof_harness::engine::ENGINES;
 use segproof_harness::plan::{RunPlan, TrialPlan};
 
-use super::kept::Kept;
+use super::kept::{Found, Kept};
 use super::nextest::{self, Keeper};
 use super::progress::Progress;
 use super::select::Selection;
@@ -46,11 +46,20 @@ impl Round<'_> {
         let mut ahead = Vec::new();
         for trial in bound {
             let folder = trial.dir(&self.plan.out);
-            let known =
-                self.kept.map(|(kept, round)| kept.find(&trial, round, &folder)).transpose()?.flatten();
-            let Some(known) = known else {
-                ahead.push(trial);
-                continue;
+            let found = match self.kept {
+                Some((kept, round)) => kept.find(&trial, round, &folder)?,
+                None => Found::Nothing,
+            };
+            let known = match found {
+                Found::Report(report) => *report,
+                Found::Evidence(evidence) => {
+                    ahead.push(TrialPlan { evidence: Some(evidence), ..trial });
+                    continue;
+                }
+                Found::Nothing => {
+                    ahead.push(trial);
+                    continue;
+                }
             };
             let report = TrialReport { kept: true, ..self.finish(&trial, known) };
             collect::keep(&report, &trial, &self.plan.out)?;

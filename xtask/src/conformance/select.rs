@@ -236,6 +236,7 @@ fn trial(
         phase: options.phase,
         snapshot: (player.name == OWN_PLAYER && options.phase.is_none()).then(|| OWN_PLAYER.to_owned()),
         repro: String::new(),
+        evidence: None,
     };
     plan.repro = repro(options, &plan, &player.given);
     Trial { plan, summary: info.summary.clone(), sources: info.sources.clone(), skip }

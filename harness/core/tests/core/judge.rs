@@ -5,7 +5,7 @@ use segproof_core::expect::Profile;
 use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Passes, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
-use segproof_core::trace::{Beat, End, Witness};
+use segproof_core::trace::{Beat, End, Trace, Witness};
 
 use crate::session::{Session, UNTIL_MS, segment, segment_path};
 
@@ -386,6 +386,10 @@ fn what_the_viewer_sees_faster_than_life_is_no_failure_yet() {
         s.append_init(9000.0);
     };
     assert_eq!(at_speed(8.0, twice).verdict, Verdict::Fail);
+    // But for how long it waits.
+    let flood = |s: &mut Session| (1..8).for_each(|n| drop(s.reload(12_000.0 + 150.0 * f64::from(n))));
+    assert_eq!(at_speed(1.0, flood).verdict, Verdict::Fail);
+    assert_eq!(at_speed(8.0, flood).verdict, Verdict::Inconclusive);
 }
 
 #[test]
@@ -416,4 +420,17 @@ fn an_answer_under_way_at_the_end_is_no_broken_one() {
 
 fn beat_at(s: &mut Session, of: Witness, at_ms: f64) -> &mut Beat {
     s.trace.beats.iter_mut().find(|b| b.of == of && b.at_ms == at_ms).unwrap()
+}
+
+#[test]
+fn a_trace_that_was_written_down_is_read_as_it_was() {
+    let mut session = Session::live();
+    hole(&mut session);
+    session.seal();
+    session.trace.lost.push("a \"line\"".into());
+    session.trace.speed = 1.0 / 3.0;
+    let text = session.trace.to_jsonl();
+    assert_eq!(Trace::from_jsonl(&text).unwrap(), session.trace);
+    let error = Trace::from_jsonl(&text.replacen("\"lane\":\"page\"", "\"lane\":\"pag\"", 1)).unwrap_err();
+    assert!(error.starts_with("line ") && error.contains("pag"), "{error}");
 }

@@ -318,6 +318,12 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("after the player has given up", || {
+                bent(|s| {
+                    s.fatal(8000.0);
+                    s.stand_still(8000.0, 12_000.0);
+                })
+            }),
             ("with media to play, while the engine makes ready", || {
                 bent(|s| {
                     s.stand_still(8000.0, 9500.0);
