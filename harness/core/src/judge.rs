@@ -159,8 +159,9 @@ fn of_the_speed(
     terms: Terms,
 ) -> Option<String> {
     let binds = |violation: &&ViolationReport| violation.binding && !violation.known;
-    let is_of_time =
-        |violation: &ViolationReport| violation.level == Level::Viewer || WAITS.contains(&violation.rule.as_str());
+    let is_of_time = |violation: &ViolationReport| {
+        violation.level == Level::Viewer || WAITS.contains(&violation.rule.as_str())
+    };
     let what = match weighed {
         _ if trace.speed <= 1.0 || !violations.iter().filter(binds).all(is_of_time) => return None,
         Verdict::Fail => {

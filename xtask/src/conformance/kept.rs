@@ -356,12 +356,12 @@ mod tests {
         let report =
             TrialReport { violations: vec![sample::violation()], ..sample::trial("a/b", Verdict::Fail) };
         kept_by("h", folder.path()).keep(&trial, 1, &report, folder.path()).expect("keep");
-        let found = || {
-            match kept_by("h", folder.path()).find(&trial, 1, &folder.path().join("again")).expect("read") {
+        let found =
+            || match kept_by("h", folder.path()).find(&trial, 1, &folder.path().join("again")).expect("read")
+            {
                 Found::Report(report) => *report,
                 other => panic!("{other:?}"),
-            }
-        };
+            };
         assert_eq!(found(), report);
         let known = format!(
             "[[known]]\nscenario = \"a/*\"\nrule = \"{}\"\nbecause = \"it is old\"\n",
@@ -410,7 +410,8 @@ mod tests {
             assert_eq!(std::fs::read_to_string(evidence.join(name)).expect("kept"), name);
         }
         let left: TrialReport =
-            serde_json::from_slice(&std::fs::read(evidence.join(VERDICT_FILE)).expect("kept")).expect("a report");
+            serde_json::from_slice(&std::fs::read(evidence.join(VERDICT_FILE)).expect("kept"))
+                .expect("a report");
         assert_eq!(left, report);
     }
 
@@ -461,7 +462,10 @@ mod tests {
             collect::keep(report, &trial, &out).expect("verdict");
             kept.hear(&trial.name()).expect("hear");
         };
-        let found = || kept.find(&trial, 1, &folder.path().join("again")).expect("read");
+        let found = || match kept.find(&trial, 1, &folder.path().join("again")).expect("read") {
+            Found::Report(report) => Some(*report),
+            _ => None,
+        };
         let (doubtful, passes) =
             (sample::trial("a/b", Verdict::Inconclusive), sample::trial("a/b", Verdict::Pass));
         finishes(&passes);

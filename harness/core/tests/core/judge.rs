@@ -387,7 +387,11 @@ fn what_the_viewer_sees_faster_than_life_is_no_failure_yet() {
     };
     assert_eq!(at_speed(8.0, twice).verdict, Verdict::Fail);
     // But for how long it waits.
-    let flood = |s: &mut Session| (1..8).for_each(|n| drop(s.reload(12_000.0 + 150.0 * f64::from(n))));
+    let flood = |s: &mut Session| {
+        for n in 1..8 {
+            s.reload(12_000.0 + 150.0 * f64::from(n));
+        }
+    };
     assert_eq!(at_speed(1.0, flood).verdict, Verdict::Fail);
     assert_eq!(at_speed(8.0, flood).verdict, Verdict::Inconclusive);
 }

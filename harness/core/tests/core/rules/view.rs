@@ -320,8 +320,14 @@ pub const PAIRS: &[Pairs] = &[
         fair: &[
             ("after the player has given up", || {
                 bent(|s| {
-                    s.fatal(8000.0);
                     s.stand_still(8000.0, 12_000.0);
+                    let beats = s.trace.beats.clone();
+                    s.cut(8000.0);
+                    s.trace.beats = beats.into_iter().filter(|beat| beat.at_ms < 12_000.0).collect();
+                    s.trace.ended_at_ms = 12_000.0;
+                    s.fatal(8000.0);
+                    s.expect.outcome = Outcome::Open;
+                    s.expect.finish_ms = f64::INFINITY;
                 })
             }),
             ("with media to play, while the engine makes ready", || {
