@@ -223,13 +223,14 @@ async fn perform(
 
     let watched = Instant::now();
     let trace = record.finish(&stage);
-    let report = conclude(plan, trial, scenario, player, &expect, &stage.fired(), &trace).map(|report| TrialReport {
-        browser_version,
-        start_ms: (given - asked).as_millis() as u64,
-        run_ms: (watched - given).as_millis() as u64,
-        judge_ms: watched.elapsed().as_millis() as u64,
-        ..report
-    });
+    let report =
+        conclude(plan, trial, scenario, player, &expect, &stage.fired(), &trace).map(|report| TrialReport {
+            browser_version,
+            start_ms: (given - asked).as_millis() as u64,
+            run_ms: (watched - given).as_millis() as u64,
+            judge_ms: watched.elapsed().as_millis() as u64,
+            ..report
+        });
     if let Some(session) = session {
         // Before anything that can fail: a session that is dropped blocks.
         let picture = match &report {

@@ -147,7 +147,8 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
     Judgement { verdict, violations, reason, late_ms }
 }
 
-/// Why a failure, or a pass that known.toml does not expect, is left to speed 1, if so.
+/// Why a failure, or a pass that known.toml does not expect, is left to speed 1, if so. What was proven at this speed stays
+/// so, whatever is found there.
 ///
 /// What the viewer sees depends on what does not run faster with the stream: engines stop some wall time before a hole, or
 /// the end, of their media, and wait for a moment behind a seek; decoders and the player's own script take what they take.
@@ -158,19 +159,28 @@ fn of_the_speed(
     violations: &[ViolationReport],
     terms: Terms,
 ) -> Option<String> {
-    let binds = |violation: &&ViolationReport| violation.binding && !violation.known;
-    let is_of_time = |violation: &ViolationReport| {
-        violation.level == Level::Viewer || WAITS.contains(&violation.rule.as_str())
-    };
     let what = match weighed {
-        _ if trace.speed <= 1.0 || !violations.iter().filter(binds).all(is_of_time) => return None,
+        _ if trace.speed <= 1.0 => return None,
         Verdict::Fail => {
-            violations.iter().find(binds).map(|violation| format!("{}: {}", violation.rule, violation.what))
+            let accused = violations.iter().find(|v| v.binding && !v.known && is_of_time(v))?;
+            format!("{}: {}", accused.rule, accused.what)
         }
-        Verdict::UnexpectedPass => because(weighed, violations, terms),
+        Verdict::UnexpectedPass => because(weighed, violations, terms)?,
         _ => return None,
     };
-    Some(format!("what is a matter of time is decided at speed 1; at speed {}, {}", trace.speed, what?))
+    Some(format!("{LEFT_TO_SPEED_1}; at speed {}, {what}", trace.speed))
+}
+
+/// Whether a trial is inconclusive for that alone: its evidence is good.
+pub fn is_left_to_speed_1(report: &TrialReport) -> bool {
+    report.reason.as_deref().is_some_and(|reason| reason.starts_with(LEFT_TO_SPEED_1))
+}
+
+const LEFT_TO_SPEED_1: &str = "what is a matter of time is decided at speed 1";
+
+/// Whether a violation may be one at a higher speed only.
+pub fn is_of_time(violation: &ViolationReport) -> bool {
+    violation.level == Level::Viewer || WAITS.contains(&violation.rule.as_str())
 }
 
 /// Rules of the standards that are about how long somebody waits: a page's timers run faster, its requests don't.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
-use segproof_core::report::{TrialReport, Verdict};
+use segproof_core::judge;
+use segproof_core::report::{TrialReport, Verdict, ViolationReport};
 use segproof_harness::plan::{TrialPlan, VERDICT_FILE};
 
 use super::nextest::{Outputs, last_lines};
@@ -103,12 +104,31 @@ pub fn set_aside(folder: &Path) -> anyhow::Result<()> {
 /// A trial's second report, with the first one in it.
 pub fn second(mut first: TrialReport, second: TrialReport) -> TrialReport {
     first.dir = format!("{}/first", first.dir);
-    TrialReport { first: Some(Box::new(first)), ..second }
+    with_proven(TrialReport { first: Some(Box::new(first)), ..second })
 }
 
-/// Whether another run may find the evidence that this one lacks.
+/// Adds what requests and appends had proven in the first run: it is so, even if it does not happen each time.
+pub fn with_proven(mut report: TrialReport) -> TrialReport {
+    let Some(first) = report.first.as_deref().filter(|first| judge::is_left_to_speed_1(first)) else {
+        return report;
+    };
+    let is_new = |v: &&ViolationReport| report.violations.iter().all(|known| known.rule != v.rule);
+    let is_proven = |v: &&ViolationReport| v.binding && !judge::is_of_time(v);
+    let proven: Vec<ViolationReport> =
+        first.violations.iter().filter(is_proven).filter(is_new).cloned().collect();
+    let is_mild = matches!(report.verdict, Verdict::Pass | Verdict::Known | Verdict::UnexpectedPass);
+    if is_mild && proven.iter().any(|violation| !violation.known) {
+        (report.verdict, report.reason) = (Verdict::Fail, None);
+    }
+    report.violations.extend(proven);
+    report
+}
+
+/// Whether another run may find the evidence that this one lacks. Where a fault met no request, a foreign player may be
+/// led elsewhere by a higher speed: frames are dropped, and it chooses another variant.
 pub fn is_worth_another_run(report: &TrialReport) -> bool {
-    report.verdict == Verdict::Inconclusive && report.own_fault.is_none() && !report.is_beside_the_point()
+    let may_be_met = report.speed > 1.0 || !report.is_beside_the_point();
+    report.verdict == Verdict::Inconclusive && report.own_fault.is_none() && may_be_met
 }
 
 /// How many of a trial's last lines a reason quotes.
@@ -116,7 +136,10 @@ const QUOTED_LINES: usize = 6;
 
 #[cfg(test)]
 mod tests {
+    use segproof_core::report::Level;
+
     use super::*;
+    use crate::report::sample;
 
     fn trial() -> TrialPlan {
         TrialPlan {
@@ -164,6 +187,33 @@ mod tests {
         std::fs::write(folder.join(VERDICT_FILE), "{\"player\":").expect("write");
         let report = read(&trial(), out.path(), &Outputs::new(), false);
         assert_eq!(report.verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_was_proven_faster_than_life_stays_so() {
+        let violation = |rule: &str, level| ViolationReport {
+            rule: rule.into(),
+            level,
+            known: false,
+            ..sample::violation()
+        };
+        let first = |reason: &str| TrialReport {
+            violations: vec![
+                violation("mse/init-first", Level::Must),
+                violation("view/stall", Level::Viewer),
+            ],
+            reason: Some(reason.into()),
+            ..sample::trial("a/b", Verdict::Inconclusive)
+        };
+        let left = "what is a matter of time is decided at speed 1; at speed 8, view/stall: it stood";
+        let pass = sample::trial("a/b", Verdict::Pass);
+        let report = second(first(left), pass.clone());
+        let rules =
+            |report: &TrialReport| report.violations.iter().map(|v| v.rule.clone()).collect::<Vec<_>>();
+        assert_eq!((report.verdict, rules(&report)), (Verdict::Fail, vec!["mse/init-first".to_string()]));
+        assert_eq!(with_proven(report.clone()), report, "once is enough");
+        // Evidence that was not good has proven nothing.
+        assert_eq!(second(first("a heartbeat was late"), pass).verdict, Verdict::Pass);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Round<'_> {
         let mut reports = Vec::new();
         for trial in trials {
             let found = collect::read(trial, &plan.out, &outputs, self.keeper.stop.asked());
-            let report = self.finish(trial, found);
+            let report = collect::with_proven(self.finish(trial, found));
             collect::keep(&report, trial, &plan.out)?;
             collect::keep_output(trial, &plan.out, &outputs)?;
             self.progress.say(&report);

@@ -1,6 +1,7 @@
 //! What the viewer saw, read from the pixels.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::{Case, Violation};
 use crate::conduct::Conduct;
@@ -129,7 +130,7 @@ fn unaccompanied_ms(case: &Case, msn: u64) -> f64 {
     facts.fold(0.0, f64::max)
 }
 
-/// currentTime of an element that is meant to play stands still.
+/// The picture of an element that is meant to play stands still.
 pub fn stall(case: &Case) -> Vec<Violation> {
     let limit = case.expect.stall_limit_ms;
     longest_stall(case)
@@ -149,7 +150,9 @@ pub fn stall(case: &Case) -> Vec<Violation> {
 pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     let beats = || case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     let playable_s = PLAYABLE_S.max(STOPS_WALL_S * case.trace.speed);
-    let has_media = |beat: &Beat| beat.playing && beat.ahead >= playable_s;
+    let seeks = own_seeks_ms(case.trace, &Conduct::read(case.trace));
+    let is_seeking = |at_ms: f64| seeks.iter().any(|seek| seek.contains(&at_ms));
+    let has_media = |beat: &Beat| (beat.playing || is_seeking(beat.at_ms)) && beat.ahead >= playable_s;
     let with_media_ms = beats()
         .zip(beats().skip(1))
         .filter(|(a, b)| a.at_ms >= from_ms && b.at_ms <= to_ms && has_media(a) && has_media(b))
@@ -159,30 +162,67 @@ pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     with_media_ms.min(START_WALL_MS_MAX * case.trace.speed)
 }
 
-/// When it began and how long it was, after the first frame and before the trial's end.
+/// When it began and how long it was, after the first frame and before the trial's end. A playhead that its player puts
+/// elsewhere, or that begins anew with another MediaSource, has not moved on until another picture is shown.
 pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let first = case.view.shown.first()?.at_ms;
     let end = crate::judge::playing_until_ms(case.trace, case.expect);
-    let mut longest: Option<(f64, f64)> = None;
-    let mut since: Option<(f64, f64)> = None;
     let conduct = Conduct::read(case.trace);
+    let seeks = own_seeks_ms(case.trace, &conduct);
+    let is_seeking = |at_ms: f64| seeks.iter().any(|seek| seek.contains(&at_ms));
+    let is_put = |from_ms: f64, to_ms: f64| {
+        seeks.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
+            || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
+    };
+    let settles_ms = SETTLES_WALL_MS * case.trace.speed;
+    let is_shown = |from_ms: f64, to_ms: f64| {
+        case.view.shown.iter().any(|shown| (from_ms + settles_ms..=to_ms).contains(&shown.at_ms))
+    };
+    let mut longest: Option<(f64, f64)> = None;
+    // Since when, and where the playhead was at the last heartbeat, and when that was.
+    let mut since: Option<(f64, f64, f64)> = None;
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
-        since = match since {
-            Some((begin, at)) if beat.playing && (time - at).abs() < STILL_S => Some((begin, at)),
-            _ => beat.playing.then_some((beat.at_ms, time)),
+        let is_meant_to_play = beat.playing || is_seeking(beat.at_ms);
+        let goes_on = |begun_ms: f64, at: f64, before_ms: f64| {
+            let is_still = (time - at).abs() < STILL_S;
+            is_still || is_put(before_ms, beat.at_ms) && !is_shown(begun_ms, beat.at_ms)
         };
-        if let Some((begin, _)) = since {
-            let length = beat.at_ms - begin - conduct.unwatched_ms(begin, beat.at_ms);
+        since = match since {
+            _ if !is_meant_to_play => None,
+            Some((begun_ms, at, before_ms)) if goes_on(begun_ms, at, before_ms) => {
+                Some((begun_ms, time, beat.at_ms))
+            }
+            _ => Some((beat.at_ms, time, beat.at_ms)),
+        };
+        if let Some((begun_ms, ..)) = since {
+            let length = beat.at_ms - begun_ms - conduct.unwatched_or_paused_ms(begun_ms, beat.at_ms);
             if longest.is_none_or(|(_, l)| length > l) {
-                longest = Some((begin, length));
+                longest = Some((begun_ms, length));
             }
         }
     }
     longest
 }
 
+/// From when to when the element was seeking without the viewer's wish; the last time, perhaps, for ever.
+fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
+    let done = seeking_ms(trace);
+    let begun = trace.page.iter().filter_map(|entry| match &entry.event {
+        PageEvent::Media { event, .. } if event == "seeking" => Some(entry.at_ms),
+        _ => None,
+    });
+    let last = begun.max_by(f64::total_cmp).filter(|last| done.iter().all(|(_, done_ms)| done_ms < last));
+    let all = done.into_iter().chain(last.map(|last| (last, f64::INFINITY)));
+    let is_own = |(from_ms, to_ms): &(f64, f64)| {
+        !conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| begun_ms <= to_ms && done_ms >= from_ms)
+    };
+    all.filter(is_own).map(|(from_ms, to_ms)| from_ms..to_ms).collect()
+}
+
+/// A picture from before a stand may still be told of for so long.
+const SETTLES_WALL_MS: f64 = 100.0;
 /// How much may be shown again with a new MediaSource: our own player begins the segment anew of which it had shown less.
 const BACK_REBUILT_MS: f64 = 500.0;
 /// Less than this between two heartbeats is no progress.

@@ -381,11 +381,12 @@ fn what_the_viewer_sees_faster_than_life_is_no_failure_yet() {
     assert!(reason.contains("speed 1") && reason.contains("no frame of segment 106"), "{reason}");
     assert_eq!(at_speed(1.0, hole).verdict, Verdict::Fail);
     // What the standards ask of a player is decided by its requests and appends.
-    let twice = |s: &mut Session| {
+    assert_eq!(at_speed(8.0, second_init).verdict, Verdict::Fail);
+    let both = |s: &mut Session| {
         hole(s);
-        s.append_init(9000.0);
+        second_init(s);
     };
-    assert_eq!(at_speed(8.0, twice).verdict, Verdict::Fail);
+    assert_eq!(at_speed(8.0, both).verdict, Verdict::Inconclusive, "it is proven, and there may be more");
     // But for how long it waits.
     let flood = |s: &mut Session| {
         for n in 1..8 {
