@@ -147,8 +147,9 @@ pub enum Step {
     Head,
     /// Send the body up to this offset.
     BodyTo(usize),
-    /// Send what follows no faster than this, bits per second of stream time.
-    Throttle(f64),
+    /// Send what follows no faster than this, bits per second of stream time, until so many stream milliseconds have passed
+    /// since the request.
+    Throttle { bits_per_s: f64, until_ms: f64 },
     /// Send nothing more and leave the connection open until the client closes it.
     Hang,
     /// Abort the connection with a TCP reset.

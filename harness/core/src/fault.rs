@@ -73,7 +73,7 @@ pub struct Fault {
     pub delay_body: Option<Span>,
     /// Wait in the middle of the body: `2s at 50%`.
     pub stall: Option<WaitAt>,
-    /// Send the body no faster than this: `400 kbit/s` of stream time.
+    /// Send the body no faster than this: `400 kbit/s` of stream time; with `until`, what is under way then comes at once.
     pub throttle: Option<Rate>,
     /// Send only this part of the body and end the response.
     pub truncate: Option<Part>,

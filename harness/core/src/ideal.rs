@@ -269,14 +269,17 @@ fn good_after_ms(reply: &Reply) -> Option<f64> {
     if !is_right || reply.content.is_spoiled() || !reply.is_readable() {
         return None;
     }
-    let (mut wait_ms, mut sent, mut bits_per_s) = (0.0, 0, f64::INFINITY);
+    let (mut wait_ms, mut sent, mut throttle): (f64, usize, _) = (0.0, 0, (f64::INFINITY, 0.0));
     for step in &reply.steps {
         match step {
             Step::Wait(ms) => wait_ms += ms,
             Step::Head => {}
-            Step::Throttle(rate) => bits_per_s = *rate,
+            Step::Throttle { bits_per_s, until_ms } => throttle = (*bits_per_s, *until_ms),
             Step::BodyTo(to) => {
-                wait_ms += to.saturating_sub(sent) as f64 * 8.0 / bits_per_s * 1000.0;
+                let (bits_per_s, until_ms) = throttle;
+                let all_ms = wait_ms + to.saturating_sub(sent) as f64 * 8.0 / bits_per_s * 1000.0;
+                // Behind it the rest comes at once.
+                wait_ms = all_ms.min(until_ms).max(wait_ms);
                 sent = *to;
             }
             Step::Hang | Step::Reset => return None,

@@ -107,7 +107,7 @@ impl Origin {
             Resource::Segment { variant, msn, .. } => self.segment(variant, msn, end, now_ms, &fired, &ask),
             Resource::Unknown => self.unknown(&ask, end),
         };
-        self.disturb(whole, resource, attempt, fired, &ask)
+        self.disturb(whole, resource, attempt, fired, &ask, now_ms)
     }
 
     /// Whether a CORS preflight for this resource is granted.

@@ -49,7 +49,9 @@ pub async fn play<L: Line>(
     exchange: &mut Exchange,
     line: &mut L,
 ) -> io::Result<Ending> {
-    let mut sending = Sending { clock, reply, exchange, line, has_head: false, sent: 0, throttle: None };
+    let began = Instant::now();
+    let mut sending =
+        Sending { clock, reply, exchange, line, has_head: false, sent: 0, began, throttle: None };
     let ending = sending.carry_out().await?;
     exchange.end = Some(match ending {
         Ending::Resets => End::Reset,
@@ -67,8 +69,9 @@ struct Sending<'a, L> {
     has_head: bool,
     /// Bytes of the body.
     sent: usize,
-    /// Bits per second of stream time.
-    throttle: Option<f64>,
+    began: Instant,
+    /// Bits per second of stream time, and until when.
+    throttle: Option<(f64, Option<Instant>)>,
 }
 
 impl<L: Line> Sending<'_, L> {
@@ -86,7 +89,10 @@ impl<L: Line> Sending<'_, L> {
                 }
                 Step::BodyTo(_) if self.reply.framing == Framing::Bodiless => {}
                 Step::BodyTo(to) => self.send_to(to.min(self.reply.body.len())).await?,
-                Step::Throttle(bits_per_s) => self.throttle = Some(bits_per_s),
+                Step::Throttle { bits_per_s, until_ms } => {
+                    let until = self.clock.wall(until_ms).and_then(|lasts| self.began.checked_add(lasts));
+                    self.throttle = Some((bits_per_s, until));
+                }
                 // For the client the response is complete: the connection has to answer its next request.
                 Step::Hang if self.is_over() => {}
                 Step::Hang => self.line.rest(None).await?,
@@ -112,22 +118,23 @@ impl<L: Line> Sending<'_, L> {
     }
 
     async fn send_to(&mut self, to: usize) -> io::Result<()> {
-        let mut pace = self.throttle.map(|bits_per_s| Pace::begin(self.clock, bits_per_s));
+        let mut pace = self.throttle.map(|(bits_per_s, until)| (Pace::begin(self.clock, bits_per_s), until));
         while self.sent < to {
             let piece_end = match &mut pace {
-                None => to,
-                Some(pace) => {
+                Some((pace, until)) if until.is_none_or(|until| Instant::now() < until) => {
                     let piece = pace.piece.min(to - self.sent);
-                    self.line.rest(pace.due(piece)).await?;
+                    let due = pace.due(piece);
+                    self.line.rest([due, *until].into_iter().flatten().min()).await?;
                     self.sent + piece
                 }
+                _ => to,
             };
             let began = Instant::now();
             while self.sent < piece_end {
                 self.sent += self.line.body(&self.reply.body[self.sent..piece_end]).await?;
                 self.exchange.sent(self.sent as u64);
             }
-            if let Some(pace) = &mut pace {
+            if let Some((pace, _)) = &mut pace {
                 pace.pause(began.elapsed());
             }
         }

@@ -223,7 +223,8 @@ async fn waits_come_where_they_stand() {
 #[tokio::test]
 async fn a_throttled_body_comes_evenly_and_in_stream_time() {
     const BYTES_PER_WALL_S: f64 = 80_000.0;
-    let steps = [Step::Head, Step::Throttle(80_000.0), Step::BodyTo(LENGTH)];
+    let steps =
+        [Step::Head, Step::Throttle { bits_per_s: 80_000.0, until_ms: f64::INFINITY }, Step::BodyTo(LENGTH)];
     let asked = Instant::now();
     let (stand, mut client) = open_at(Framing::Length(LENGTH), &steps, 8.0).await;
     client.head().await;
@@ -244,9 +245,26 @@ async fn a_throttled_body_comes_evenly_and_in_stream_time() {
     assert_eq!(record(&stand).await, (40_000, End::Complete));
 }
 
+/// 1,000 bytes a second for 0.2 s of stream time, and the other 39,000 at once.
+#[tokio::test]
+async fn a_throttle_ends_in_mid_body() {
+    let steps = [Step::Head, Step::Throttle { bits_per_s: 8_000.0, until_ms: 200.0 }, Step::BodyTo(LENGTH)];
+    let asked = Instant::now();
+    let (stand, mut client) = open(Framing::Length(LENGTH), &steps).await;
+    assert_eq!(client.body(LENGTH).await, body());
+    let took = asked.elapsed();
+    assert!((Duration::from_millis(200)..Duration::from_secs(20)).contains(&took), "{took:?}");
+    assert_eq!(record(&stand).await, (40_000, End::Complete));
+}
+
 #[tokio::test]
 async fn a_throttle_holds_for_what_follows_it_only() {
-    let steps = [Step::Head, Step::BodyTo(30_000), Step::Throttle(8_000.0), Step::BodyTo(LENGTH)];
+    let steps = [
+        Step::Head,
+        Step::BodyTo(30_000),
+        Step::Throttle { bits_per_s: 8_000.0, until_ms: f64::INFINITY },
+        Step::BodyTo(LENGTH),
+    ];
     let (stand, mut client) = open(Framing::Chunked, &steps).await;
     client.head().await;
     assert_eq!(client.chunk().await.len(), 16384);

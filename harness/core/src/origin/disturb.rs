@@ -18,6 +18,7 @@ impl Origin {
         attempt: u64,
         fired: Vec<usize>,
         ask: &Ask,
+        now_ms: f64,
     ) -> Reply {
         let faults: Vec<&Fault> = fired.iter().map(|i| &self.faults[*i]).collect();
         let (whole, mut headers) = self.with_caching(self.answer(whole, &faults, ask), resource, ask);
@@ -41,8 +42,13 @@ impl Origin {
         if self.must_close_after() {
             headers.push(("connection".into(), "close".into()));
         }
-        let mut steps =
-            self.steps(&faults, body.len(), left, says == Some(ContentLength::Lying) && cut.is_some());
+        let mut steps = self.steps(
+            &faults,
+            body.len(),
+            left,
+            says == Some(ContentLength::Lying) && cut.is_some(),
+            now_ms,
+        );
         if self.must_close_after()
             && !steps.iter().any(|s| matches!(s, Step::Hang | Step::Reset | Step::Close))
         {
@@ -100,7 +106,7 @@ impl Origin {
         Whole { headers: vec![("location".into(), location)], ..Whole::status(302) }
     }
 
-    fn steps(&self, faults: &[&Fault], whole: usize, left: usize, is_lying: bool) -> Vec<Step> {
+    fn steps(&self, faults: &[&Fault], whole: usize, left: usize, is_lying: bool, now_ms: f64) -> Vec<Step> {
         let td = self.timeline.target_duration_ms;
         let wait_ms: f64 = faults.iter().filter_map(|f| f.delay).map(|delay| delay.ms(td)).sum();
         let is_before = faults.iter().any(|f| f.before == Some(Before::Headers));
@@ -119,8 +125,11 @@ impl Origin {
         if let Some(delay) = last(faults, |f| f.delay_body) {
             steps.push(Step::Wait(delay.ms(td)));
         }
-        if let Some(rate) = last(faults, |f| f.throttle) {
-            steps.push(Step::Throttle(rate.bits_per_s));
+        // The link is as it was when the fault is over, for what is under way, too.
+        let throttle = |f: &Fault| Some((f.throttle?, f.until.map(|until| self.timeline.moment_ms(until))));
+        if let Some((rate, until_ms)) = last(faults, throttle) {
+            let until_ms = until_ms.map_or(f64::INFINITY, |until_ms| until_ms - now_ms);
+            steps.push(Step::Throttle { bits_per_s: rate.bits_per_s, until_ms });
         }
         let to = reset.or(hang).unwrap_or(left);
         if let Some(stall) = last(faults, |f| f.stall) {

@@ -106,7 +106,7 @@ fn arrives_ms(reply: &Reply) -> Option<f64> {
             Step::BodyTo(to) => sent = *to,
             Step::Hang | Step::Reset => return None,
             Step::Head | Step::Close => {}
-            Step::Throttle(_) => unreachable!("none of the faults here is slow"),
+            Step::Throttle { .. } => unreachable!("none of the faults here is slow"),
         }
     }
     (reply.status == 200 && sent == reply.body.len()).then_some(waited_ms)
