@@ -251,6 +251,7 @@ async fn a_throttle_ends_in_mid_body() {
     let steps = [Step::Head, Step::Throttle { bits_per_s: 8_000.0, until_ms: 200.0 }, Step::BodyTo(LENGTH)];
     let asked = Instant::now();
     let (stand, mut client) = open(Framing::Length(LENGTH), &steps).await;
+    client.head().await;
     assert_eq!(client.body(LENGTH).await, body());
     let took = asked.elapsed();
     assert!((Duration::from_millis(200)..Duration::from_secs(20)).contains(&took), "{took:?}");
