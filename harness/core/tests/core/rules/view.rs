@@ -263,6 +263,23 @@ pub const PAIRS: &[Pairs] = &[
     Pairs {
         rule: "view/stall",
         bad: &[
+            ("a player that puts the playhead elsewhere meanwhile, and shows nothing there", || {
+                bent(|s| {
+                    leap_in_a_stand(s, 8900.0);
+                    s.keep_frames(|at, _| !(8050.0..9850.0).contains(&at));
+                })
+            }),
+            ("a seek that comes to no end", || {
+                bent(|s| {
+                    s.media(8000.0, "seeking");
+                    for beat in s.trace.beats.iter_mut().filter(|beat| beat.at_ms > 8000.0) {
+                        beat.playing = false;
+                    }
+                    s.keep_frames(|at, _| at < 8000.0);
+                    s.expect.outcome = Outcome::Open;
+                    s.expect.finish_ms = f64::INFINITY;
+                })
+            }),
             ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
             ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
             ("after the laptop woke up", || {
@@ -318,6 +335,9 @@ pub const PAIRS: &[Pairs] = &[
             }),
         ],
         fair: &[
+            ("a player that puts the playhead elsewhere meanwhile, where there is another picture", || {
+                bent(|s| leap_in_a_stand(s, 8900.0))
+            }),
             ("after the player has given up", || {
                 bent(|s| {
                     s.stand_still(8000.0, 12_000.0);
@@ -417,6 +437,17 @@ fn skip(s: &mut Session, msn: u64) {
 pub fn has_media(s: &mut Session, from_ms: f64, to_ms: f64, ahead: f64) {
     for beat in s.trace.beats.iter_mut().filter(|b| (from_ms..=to_ms).contains(&b.at_ms)) {
         beat.ahead = ahead;
+    }
+}
+
+/// The playhead stands still for 0.9 s, is put 4 s on by the player at `at_ms`, and stands still there for as long.
+fn leap_in_a_stand(s: &mut Session, at_ms: f64) {
+    s.stand_still(at_ms - 900.0, at_ms);
+    s.media(at_ms + 1.0, "seeking");
+    s.media(at_ms + 20.0, "seeked");
+    s.stand_still(at_ms + 1.0, at_ms + 900.0);
+    for beat in s.trace.beats.iter_mut().filter(|b| (at_ms + 1.0..=at_ms + 900.0).contains(&b.at_ms)) {
+        beat.time = beat.time.map(|time| time + 4.0);
     }
 }
 
