@@ -83,11 +83,14 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         Outcome::Failed | Outcome::Open => last_shown,
     };
     let conduct = Conduct::read(case.trace);
+    let is_shown = |msn: u64| case.view.shown.iter().any(|shown| shown.msn == msn);
     (first..=last)
         .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| listed.gap_ms.is_none()))
         .filter(|msn| !case.expect.excused.contains(msn))
         .filter_map(|msn| {
-            let is_inside = msn > first && msn < last_shown;
+            // Behind what nobody had to show, one may begin in the middle of a segment, as at first.
+            let is_entered = msn > first && case.expect.excused.contains(&(msn - 1)) && !is_shown(msn - 1);
+            let is_inside = msn > first && msn < last_shown && !is_entered;
             let what = missing(case, msn, is_inside && case.trace.speed == 1.0)?;
             if conduct.excuses(msn, &case.view.shown) {
                 return None;

@@ -151,6 +151,9 @@ pub const PAIRS: &[Pairs] = &[
                     engine_counts(s, 9, 5);
                 })
             }),
+            ("what comes behind one that could have been had begins in the middle", || {
+                bent(|s| leap_into(s, 107))
+            }),
             ("one at which the viewer had looked away no longer", || {
                 bent(|s| {
                     s.keep_frames(not_of(106));
@@ -195,6 +198,12 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     s.trace.speed = 4.0;
                     s.keep_frames(|at, n| not_of(106)(at, n) || n == 127);
+                })
+            }),
+            ("what comes behind one that nobody could have had begins in the middle", || {
+                bent(|s| {
+                    leap_into(s, 107);
+                    s.expect.excused.insert(106);
                 })
             }),
             ("nobody could have had it", || {
@@ -448,6 +457,19 @@ fn leap_in_a_stand(s: &mut Session, at_ms: f64) {
     s.stand_still(at_ms + 1.0, at_ms + 900.0);
     for beat in s.trace.beats.iter_mut().filter(|b| (at_ms + 1.0..=at_ms + 900.0).contains(&b.at_ms)) {
         beat.time = beat.time.map(|time| time + 4.0);
+    }
+}
+
+/// The player goes from the last frame of the segment before the last to the middle of this one.
+fn leap_into(s: &mut Session, msn: u64) {
+    let first = (msn - 100) * 20;
+    s.keep_frames(|_, n| !(first - 20..first + 10).contains(&n));
+    for entry in &mut s.trace.page {
+        if let PageEvent::Frame { number, presented, .. } = &mut entry.event
+            && u64::from(*number) >= first
+        {
+            *presented -= 30;
+        }
     }
 }
 
