@@ -27,7 +27,7 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
     for shown in &case.view.shown {
         // On its way the engine may show what it comes to first: in a new MediaSource Chromium was seen to show the first
         // frame of all for a moment.
-        if seeking.iter().any(|(begun_ms, done_ms)| (*begun_ms..*done_ms).contains(&shown.at_ms)) {
+        if seeking.iter().any(|seek| seek.end.is_finite() && seek.contains(&shown.at_ms)) {
             continue;
         }
         if let Some((frame, at_ms)) = furthest {
@@ -51,19 +51,21 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
     found
 }
 
-/// From when to when the element was seeking, whoever had sought.
-fn seeking_ms(trace: &Trace) -> Vec<(f64, f64)> {
+/// From when to when the element was seeking, whoever had sought; the last time, perhaps, for ever. A seek within another
+/// one goes on with it.
+fn seeking_ms(trace: &Trace) -> Vec<Range<f64>> {
     let mut since = None;
     let mut all = Vec::new();
     for entry in &trace.page {
         let PageEvent::Media { event, .. } = &entry.event else { continue };
         match event.as_str() {
             "seeking" => since = since.or(Some(entry.at_ms)),
-            "seeked" => all.extend(since.take().map(|begun_ms| (begun_ms, entry.at_ms))),
+            "seeked" => all.extend(since.take().map(|begun_ms| begun_ms..entry.at_ms)),
             "emptied" => since = None,
             _ => {}
         }
     }
+    all.extend(since.map(|begun_ms| begun_ms..f64::INFINITY));
     all
 }
 
@@ -89,7 +91,9 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
         .filter(|msn| !case.expect.excused.contains(msn))
         .filter_map(|msn| {
             // Behind what nobody had to show, one may begin in the middle of a segment, as at first.
-            let is_entered = msn > first && case.expect.excused.contains(&(msn - 1)) && !is_shown(msn - 1);
+            let is_asked_for =
+                |msn| case.view.listed.contains_key(&msn) && !case.expect.excused.contains(&msn);
+            let is_entered = msn > first && !is_asked_for(msn - 1) && !is_shown(msn - 1);
             let is_inside = msn > first && msn < last_shown && !is_entered;
             let what = missing(case, msn, is_inside && case.trace.speed == 1.0)?;
             if conduct.excuses(msn, &case.view.shown) {
@@ -209,19 +213,12 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     longest
 }
 
-/// From when to when the element was seeking without the viewer's wish; the last time, perhaps, for ever.
+/// From when to when the element was seeking without the viewer's wish.
 fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
-    let done = seeking_ms(trace);
-    let begun = trace.page.iter().filter_map(|entry| match &entry.event {
-        PageEvent::Media { event, .. } if event == "seeking" => Some(entry.at_ms),
-        _ => None,
-    });
-    let last = begun.max_by(f64::total_cmp).filter(|last| done.iter().all(|(_, done_ms)| done_ms < last));
-    let all = done.into_iter().chain(last.map(|last| (last, f64::INFINITY)));
-    let is_own = |(from_ms, to_ms): &(f64, f64)| {
-        !conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| begun_ms <= to_ms && done_ms >= from_ms)
+    let is_own = |seek: &Range<f64>| {
+        !conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| *begun_ms <= seek.end && *done_ms >= seek.start)
     };
-    all.filter(is_own).map(|(from_ms, to_ms)| from_ms..to_ms).collect()
+    seeking_ms(trace).into_iter().filter(is_own).collect()
 }
 
 /// A picture from before a stand may still be told of for so long.

@@ -281,6 +281,7 @@ pub const PAIRS: &[Pairs] = &[
             ("a seek that comes to no end", || {
                 bent(|s| {
                     s.media(8000.0, "seeking");
+                    s.media(17_000.0, "seeking");
                     for beat in s.trace.beats.iter_mut().filter(|beat| beat.at_ms > 8000.0) {
                         beat.playing = false;
                     }
