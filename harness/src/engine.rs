@@ -51,6 +51,8 @@ pub struct Engine {
     pub capabilities: &'static str,
     /// The capability that holds the browser's options.
     pub options_key: &'static str,
+    /// Width and height of a window that nobody looks at, CSS pixels, for Set Window Rect; `None` leaves it as it is.
+    pub unseen_window: Option<(u16, u16)>,
     /// Arguments that keep the browser from opening a window.
     pub headless_args: &'static [&'static str],
     /// Arguments needed only when the user is root.
@@ -158,6 +160,7 @@ const CHROMIUM: Engine = Engine {
         }
     }"#,
     options_key: "goog:chromeOptions",
+    unseen_window: None,
     headless_args: &["--headless=new"],
     root_args: &["--no-sandbox"],
     profile_arg: Some("--user-data-dir="),
@@ -218,6 +221,7 @@ const FIREFOX: Engine = Engine {
         }
     }"#,
     options_key: "moz:firefoxOptions",
+    unseen_window: None,
     headless_args: &["-headless"],
     root_args: &[],
     profile_arg: None,
@@ -259,12 +263,13 @@ const WEBKITGTK: Engine = Engine {
         "webkitgtk:browserOptions": {"args": ["--automation", "--autoplay-policy=allow"]}
     }"#,
     options_key: "webkitgtk:browserOptions",
+    unseen_window: Some((480, 320)),
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
-    weight: Weight { half_places: 6, per_core_at_1: 1 },
+    weight: Weight { half_places: 3, per_core_at_1: 2 },
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
@@ -272,7 +277,7 @@ const WEBKITGTK: Engine = Engine {
 /// WebKit's port for devices, which needs no display; without GStreamer's GL plugin its canvas stays black.
 const WPE: Engine = Engine {
     name: "wpe",
-    browsers: &[concat!("/usr/lib/", multiarch!(), "/wpe-webkit-1.1/MiniBrowser")],
+    browsers: &["cog"],
     drivers: &["WPEWebDriver"],
     parts: &[
         (LIBAV_PLUGIN, "it decodes H.264 and AAC"),
@@ -287,17 +292,17 @@ const WPE: Engine = Engine {
     needs_display: false,
     has_bidi: false,
     capabilities: r#"{
-        "browserName": "MiniBrowser",
         "acceptInsecureCerts": true,
-        "wpe:browserOptions": {"args": ["--automation", "--headless"]}
+        "wpe:browserOptions": {"args": ["--automation", "-P", "headless"]}
     }"#,
     options_key: "wpe:browserOptions",
+    unseen_window: None,
     headless_args: &[],
     root_args: &[],
     profile_arg: None,
     clock_step_ms: CLOCK_STEP_MS_MAX,
     speed_max: SPEED_MAX,
-    weight: Weight { half_places: 6, per_core_at_1: 1 },
+    weight: Weight { half_places: 3, per_core_at_1: 2 },
     session_timeout: Duration::from_secs(20),
     forget: None,
 };
@@ -317,6 +322,7 @@ const SAFARI: Engine = Engine {
     has_bidi: false,
     capabilities: r#"{"browserName": "safari", "acceptInsecureCerts": true}"#,
     options_key: "safari:options",
+    unseen_window: None,
     headless_args: &[],
     root_args: &[],
     profile_arg: None,

@@ -3,8 +3,8 @@
 //! Lost evidence is never a pass: a trace that doesn't allow a judgement is inconclusive, with the reason. Nor is a
 //! player accused of what a slow machine may have done: a failure with a late heartbeat is inconclusive. But what
 //! passed on a machine that was late by less than half a target duration has passed: every rule has read a whole record,
-//! and what a late timer can hide is one wait that was too short. And what
-//! a viewer sees faster than life is good evidence of a pass only.
+//! and what a late timer can hide is one wait that was too short. And what a viewer sees faster than life is good evidence
+//! of a pass only.
 
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 //!
 //! A finished trial is kept by a digest of everything that decides how it goes: scenario, player, browser, speed, and the
 //! harness that ran it. Whatever is touched, its trials are run anew; nobody has to say so. Where only the judge has changed,
-//! the evidence is as good as it was, and is judged anew. A trial is kept as soon as it is finished, so that a run that is killed loses only what was under way; what another run may decide (an inconclusive
-//! trial) is finished when that is.
+//! the evidence is as good as it was, and is judged anew. A trial is kept as soon as it is finished, so that a run that is
+//! killed loses only what was under way; what another run may decide (an inconclusive trial) is finished when that is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -124,9 +124,9 @@ impl Kept {
         std::fs::create_dir_all(&kept)?;
         let files = if report.verdict == Verdict::Pass { &FILES[..EVIDENCE_FILES] } else { FILES };
         share(folder, &kept, files)?;
-        report::write_file(&kept.join(JUDGE_FILE), self.judge.as_bytes())?;
-        // The last: with it, it is kept.
         report::write_file(&kept.join(VERDICT_FILE), &serde_json::to_vec(report)?)?;
+        // The last: what was judged before is not to pass for this judge's, should the run be killed in between.
+        report::write_file(&kept.join(JUDGE_FILE), self.judge.as_bytes())?;
         Ok(())
     }
 
@@ -165,7 +165,8 @@ impl Kept {
         };
         match firsts {
             None if collect::is_worth_another_run(&report) => Ok(()),
-            None => self.keep(trial, *round, &report, &folder),
+            // A report that was judged anew may have a first run's.
+            None => self.keep(trial, *round, &collect::with_proven(report), &folder),
             // It may be that the run is being interrupted: whoever ends it knows.
             Some(_) if report.verdict == Verdict::Inconclusive => Ok(()),
             Some(firsts) => {

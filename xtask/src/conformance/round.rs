@@ -141,8 +141,8 @@ impl Round<'_> {
         for engine in ENGINES {
             let of_it: Vec<TrialPlan> =
                 again.iter().filter(|trial| trial.browser == engine.name).cloned().collect();
-            let jobs = machine::cores() * engine.weight.per_core_at_1;
-            for second in self.pass("plan-rerun", &of_it, None, jobs).await? {
+            let jobs = self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
+            for second in self.pass(&format!("plan-rerun-{}", engine.name), &of_it, None, jobs).await? {
                 let name = report::name(&second);
                 if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
                     *slot = collect::second(slot.clone(), second);

@@ -55,6 +55,14 @@ impl Pacing {
             Pacing::Measured { most, .. } => most.get(),
         }
     }
+
+    /// How many where the machine carries so many: what is fixed is never exceeded.
+    pub fn within(self, carried: usize) -> usize {
+        match self {
+            Pacing::Fixed(places) => places.get().min(carried),
+            Pacing::Measured { .. } => carried,
+        }
+    }
 }
 
 impl Pace {
@@ -238,6 +246,13 @@ mod tests {
         assert_eq!(pace.begin("one too many", 8.0, 2), None);
         reports.iter().for_each(|report| pace.finished(report));
         assert_eq!(free(&mut pace), 3);
+    }
+
+    #[test]
+    fn what_is_fixed_holds_for_what_is_run_again() {
+        assert_eq!([1, 9].map(|places| Pacing::Fixed(count(places)).within(8)), [1, 8]);
+        let measured = Pacing::Measured { first: count(2), most: count(4), slows_down: true };
+        assert_eq!(measured.within(8), 8);
     }
 
     #[test]

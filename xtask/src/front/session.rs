@@ -15,7 +15,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nix::sys::signal::Signal;
-use segproof_harness::engine::{self, CLIENT_CAPABILITY, Client, Engine, Machine, User};
+use segproof_harness::engine::{self, CLIENT_CAPABILITY, Client, Engine, Machine, User, Window};
 use segproof_harness::plan::Processes;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -192,6 +192,10 @@ impl Browser {
             Ok((id, answer)) => {
                 browser.url = format!("{base}/session/{id}");
                 browser.answer = answer;
+                if let Err(error) = browser.fit_window(shared).await {
+                    browser.end(shared, Manner::AtOnce).await;
+                    return Err(browser.with_tail(error.message));
+                }
                 Ok(browser)
             }
             Err(error) => {
@@ -245,6 +249,15 @@ impl Browser {
                 })
             }
         }
+    }
+
+    /// Makes the window of our own browser as small as its engine's row says, where nobody looks at it.
+    async fn fit_window(&self, shared: &Shared) -> Result<(), WireError> {
+        let is_unseen = self.driver.is_some() && shared.settings.window == Window::Headless;
+        if let Some((width, height)) = self.engine.unseen_window.filter(|_| is_unseen) {
+            self.ask(shared, "window/rect", json!({"width": width, "height": height})).await?;
+        }
+        Ok(())
     }
 
     /// The URL of its session, if that is a remote end's.
