@@ -106,7 +106,7 @@ export function play(url, video, options) {
         if (!buffer) {
           buffer = source.addSourceBuffer(wanted);
           listen(buffer, 'updateend', () => buffer.updating || tell(source.readyState == 'open' ? UPDATED : BROKEN));
-        } else if (wanted != type) buffer.changeType(wanted);
+        } else if (wanted != type) buffer.changeType?.(wanted);
         type = wanted;
       } catch {
         later(UNSUPPORTED);
