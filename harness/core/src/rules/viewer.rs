@@ -73,8 +73,8 @@ fn is_emptied(event: &PageEvent) -> bool {
     matches!(event, PageEvent::Media { event, .. } if event == "emptied")
 }
 
-/// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and
-/// at speed 1 every frame of those between the ends.
+/// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and of those between
+/// the ends at speed 1 every frame; faster, where few are read, no player may have leapt over a part.
 pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
     let Some(first) = case.view.shown.first().map(|s| s.msn) else { return Vec::new() };
     let last_shown = case.view.shown.iter().map(|s| s.msn).max().unwrap_or(first);
@@ -95,7 +95,9 @@ pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
                 |msn| case.view.listed.contains_key(&msn) && !case.expect.excused.contains(&msn);
             let is_entered = msn > first && !is_asked_for(msn - 1) && !is_shown(msn - 1);
             let is_inside = msn > first && msn < last_shown && !is_entered;
-            let what = missing(case, msn, is_inside && case.trace.speed == 1.0)?;
+            let is_counted = is_inside && case.trace.speed == 1.0;
+            let what = missing(case, msn, is_counted)
+                .or_else(|| is_inside.then(|| leapt_over(case, msn, &conduct)).flatten())?;
             if conduct.excuses(msn, &case.view.shown) {
                 return None;
             }
@@ -124,6 +126,24 @@ fn missing(case: &Case, msn: u64, every: bool) -> Option<String> {
     let missed = ((held_up_ms + unaccompanied_ms(case, msn)) / case.expect.frame_ms()).ceil() as u64;
     (every && presented + dropped + FRAMES_UNCOUNTED + missed < all).then(|| {
         format!("only {presented} of the {all} frames of segment {msn} were shown, at speed 1, {dropped} were dropped")
+    })
+}
+
+/// Faster than life: a part of the segment that the player left out where it put the playhead elsewhere.
+fn leapt_over(case: &Case, msn: u64, conduct: &Conduct) -> Option<String> {
+    if case.trace.speed <= 1.0 {
+        return None;
+    }
+    let picture = case.expect.pictures.of(msn)?;
+    let of_it =
+        |from: u64, to: u64| to.min(picture.last_frame() + 1).saturating_sub(from.max(picture.before));
+    let tolerated_ms = LEAP_MS + LEAP_WALL_MS * case.trace.speed + unaccompanied_ms(case, msn);
+    own_seeks_ms(case.trace, conduct).into_iter().find_map(|seek| {
+        let before = case.view.shown.iter().rfind(|shown| shown.at_ms <= seek.start)?;
+        let behind = case.view.shown.iter().find(|shown| shown.at_ms >= seek.end)?;
+        let left_out_ms = of_it(before.frame + 1, behind.frame) as f64 * case.expect.frame_ms();
+        (left_out_ms > tolerated_ms)
+            .then(|| format!("a leap left {left_out_ms:.0} ms of segment {msn} out, which was there"))
     })
 }
 
@@ -221,6 +241,11 @@ fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
     seeking_ms(trace).into_iter().filter(is_own).collect()
 }
 
+/// What is between the last picture that was read before a leap and the first one behind it, though no more was left out: one
+/// in a quarter of a second is read (probe.js) ...
+const LEAP_MS: f64 = 250.0;
+/// ... and a few screens come and go until one is.
+const LEAP_WALL_MS: f64 = 50.0;
 /// A picture from before a stand may still be told of for so long.
 const SETTLES_WALL_MS: f64 = 100.0;
 /// How much may be shown again with a new MediaSource: our own player begins the segment anew of which it had shown less.

@@ -1,11 +1,16 @@
 //! Sessions around the rules of what the viewer sees.
 
+use std::ops::Range;
+
 use segproof_core::action::What;
 use segproof_core::scenario::Outcome;
 use segproof_core::trace::{Content, PageEvent};
 
 use super::{Pairs, bent, bent_from};
-use crate::session::{Plan, START_MS, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist, segment};
+use crate::session::{
+    FIRST_MSN, FRAME_MS, FRAMES, Plan, START_MS, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist,
+    segment,
+};
 
 pub const PAIRS: &[Pairs] = &[
     Pairs {
@@ -161,6 +166,9 @@ pub const PAIRS: &[Pairs] = &[
                     s.action(8000.0, What::Show);
                 })
             }),
+            ("at speed 8 more than half of one, by a player that puts the playhead on", || {
+                bent(|s| leap_over(s, 8.0, 124..136))
+            }),
             ("at speed 1 one frame of it is too little", || {
                 bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))
             }),
@@ -198,6 +206,21 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     s.trace.speed = 4.0;
                     s.keep_frames(|at, n| not_of(106)(at, n) || n == 127);
+                })
+            }),
+            ("at speed 8 no more by a player's leap than what is read of a picture leaves open", || {
+                bent(|s| leap_over(s, 8.0, 124..130))
+            }),
+            ("at speed 8 more of one, where nobody has sought", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.keep_frames(|_, n| !(124..136).contains(&n));
+                })
+            }),
+            ("at speed 8 more of one, which the viewer has left out", || {
+                bent(|s| {
+                    s.action(frame_ms(124), What::Seek);
+                    leap_over(s, 8.0, 124..136);
                 })
             }),
             ("what comes behind one that nobody could have had begins in the middle", || {
@@ -434,6 +457,20 @@ pub const PAIRS: &[Pairs] = &[
 fn not_of(msn: u64) -> impl Fn(f64, u64) -> bool + Copy {
     let first = (msn - 100) * 20;
     move |_, number| !(first..first + 20).contains(&number)
+}
+
+/// The player seeks over these frames, faster than life.
+fn leap_over(s: &mut Session, speed: f64, frames: Range<u64>) {
+    s.trace.speed = speed;
+    s.expect.stall_limit_ms = 2000.0;
+    s.media(frame_ms(frames.start) + 5.0, "seeking");
+    s.media(frame_ms(frames.end) - 5.0, "seeked");
+    s.keep_frames(|_, number| !frames.contains(&number));
+}
+
+/// When a frame is shown.
+fn frame_ms(number: u64) -> f64 {
+    START_MS + (number - (START_MSN - FIRST_MSN) * FRAMES) as f64 * FRAME_MS
 }
 
 /// The player leaves this segment out altogether.
