@@ -4,6 +4,7 @@
 //! What is finished is kept, so the same command goes on where an interrupted one was.
 
 mod markdown;
+mod published;
 mod table;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::conformance::{self, Speed, select};
 use crate::doctor::{self, Consent, Need};
 use crate::machine::{self, Machine};
 use crate::{paths, report};
+use published::Published;
 use table::{Header, Named, Table};
 
 #[derive(Debug, Clone, Args)]
@@ -42,6 +44,9 @@ pub struct Options {
     /// Run again what has been finished, too
     #[arg(long)]
     fresh: bool,
+    /// Write what is whole and explained into docs/matrix.json and docs/matrix.md, a column for each player and engine
+    #[arg(long, conflicts_with = "filters")]
+    publish: bool,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     yes: bool,
@@ -109,6 +114,9 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     }
     report::print_counts(&whole);
     println!("{}, {}", paths::short(&out.join(PAGE)), paths::short(&out.join(MARKDOWN)));
+    if options.publish {
+        publish(&whole, &header)?;
+    }
     let is_partial = whole.trials.len() < asked.len();
     let code = match report::exit_code(&whole) {
         0 if is_partial => 3,
@@ -192,6 +200,27 @@ fn add(whole: &mut Report, part: Report, folder: &str) {
 
 fn is_interrupted(trial: &TrialReport) -> bool {
     trial.verdict == Verdict::Inconclusive && trial.reason.as_deref() == Some(report::INTERRUPTED)
+}
+
+/// Publishes each column that can be, and says of the others why not.
+fn publish(whole: &Report, header: &Header) -> anyhow::Result<()> {
+    let scenarios: Vec<String> =
+        select::find_scenarios(&paths::root().join("scenarios"))?.into_keys().collect();
+    let mut published = Published::read()?;
+    for player in &header.players {
+        for engine in &header.engines {
+            let is_of = |trial: &&TrialReport| trial.player == player.name && trial.browser == engine.name;
+            let trials: Vec<&TrialReport> = whole.trials.iter().filter(is_of).collect();
+            match published.put(&scenarios, &trials, player, engine, header) {
+                Ok(()) => println!("published: {} in {}", player.name, engine.name),
+                Err(why) => {
+                    println!("not published: {} in {}, where", player.name, engine.name);
+                    why.iter().for_each(|line| println!("     {line}"));
+                }
+            }
+        }
+    }
+    published.write()
 }
 
 /// Writes all forms of what there is so far.

@@ -93,7 +93,7 @@ fn marks() -> String {
 }
 
 /// A text as it is, whatever it holds.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {
         match letter {

@@ -190,7 +190,7 @@ fn line<'a>(
 
 /// What a trial that failed, or is known to, was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Broke {
+pub enum Broke {
     /// A MUST, while the stream was legal and complete: whoever does that breaks a standard.
     Must,
     /// On such a stream, what the viewer or the player's profile asks for.
@@ -199,7 +199,7 @@ enum Broke {
     Resilience,
 }
 
-fn broke(trial: &TrialReport) -> Option<Broke> {
+pub fn broke(trial: &TrialReport) -> Option<Broke> {
     let binding = || trial.violations.iter().filter(|violation| violation.binding);
     let is_legal = |violation: &&ViolationReport| violation.stream == Stream::Legal;
     match trial.verdict {
