@@ -4,7 +4,7 @@
 use crate::conduct::Conduct;
 use crate::expect::Expect;
 use crate::ideal::Ideal;
-use crate::rules::{Case, longest_stall};
+use crate::rules::{Case, frames_forward, longest_stall};
 use crate::trace::Trace;
 use crate::view::View;
 
@@ -38,14 +38,17 @@ pub fn surpassed(trace: &Trace, expect: &Expect) -> Option<String> {
     let view = View::new(trace, expect);
     let first = view.shown.first()?;
     let conduct = Conduct::read(trace);
+    let case = Case { trace, expect, view: &view };
     let is_same_session = Some(first.msn) == best.start_msn
         && conduct.stretches.is_empty()
         && conduct.jumps_ms.is_empty()
-        && best.shown.iter().all(|msn| view.shown.iter().any(|shown| shown.msn == *msn));
+        && best.shown.iter().all(|msn| view.shown.iter().any(|shown| shown.msn == *msn))
+        // Who shows again what was shown waits with a picture that moves.
+        && frames_forward(&case).is_empty();
     if !is_same_session {
         return None;
     }
-    let (_, stall_ms) = longest_stall(&Case { trace, expect, view: &view })?;
+    let (_, stall_ms) = longest_stall(&case)?;
     // Who begins later waits so much less later.
     let later_ms = (first.at_ms - best.start_ms).max(0.0);
     let measured = [

@@ -175,8 +175,8 @@ pub struct TrialReport {
 }
 
 impl TrialReport {
-    /// A pass that was taken back because the trial never came to what its scenario is about. Another run would
-    /// not come to it either.
+    /// A pass that was taken back because the trial never came to what its scenario is about. Another run at that
+    /// speed would not come to it either.
     pub fn is_beside_the_point(&self) -> bool {
         self.reason.as_deref().is_some_and(|reason| reason.starts_with(NOT_REACHED))
     }

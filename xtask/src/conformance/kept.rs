@@ -257,6 +257,7 @@ const JUDGING: &[&str] = &[
     "harness/core/src/coverage.rs",
     "harness/core/src/judge.rs",
     "harness/core/src/lanes.rs",
+    "harness/core/src/regret.rs",
     "harness/core/src/rules",
     "harness/core/src/rules.rs",
     "harness/core/src/selfcheck.rs",

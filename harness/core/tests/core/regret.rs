@@ -2,7 +2,7 @@
 
 use segproof_core::regret::surpassed;
 
-use crate::session::{START_MS, Session, TD_MS};
+use crate::session::{START_MS, Session, TD_MS, media_time};
 
 #[test]
 fn nobody_surpasses_the_ideal_player_by_more_than_a_reload() {
@@ -31,6 +31,10 @@ fn who_begins_elsewhere_or_leaves_something_out_is_another_matter() {
     session.expect.best.shown = vec![105, 300];
     assert_eq!(surpassed(&session.trace, &session.expect), None);
     session.expect.best.shown.clear();
+    let mut again = session.clone();
+    again.frame(9010.0, 118, media_time(118));
+    again.seal();
+    assert_eq!(surpassed(&again.trace, &again.expect), None);
     session.expect.best.start_msn = Some(101);
     assert_eq!(surpassed(&session.trace, &session.expect), None);
 }
