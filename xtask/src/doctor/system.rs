@@ -66,6 +66,7 @@ impl System {
                 "xvfb",
             ]),
             (Need::Engine("wpe"), Family::Debian) => Remedy::Packages(vec![
+                "cog",
                 "wpewebkit-driver",
                 "libwpewebkit-1.1-0",
                 "gstreamer1.0-plugins-base",
