@@ -471,5 +471,5 @@ const SHOWN_MAX: usize = 4;
 /// How late a heartbeat of a trial that failed may have been, stream milliseconds.
 const LATE_MS_MAX: f64 = 500.0;
 /// Page and origin promise a heartbeat this often.
-const HEARTBEAT_WALL_MS: f64 = 50.0;
+pub const HEARTBEAT_WALL_MS: f64 = 50.0;
 const SEEN_STEP_MS_MAX: f64 = 1000.0;

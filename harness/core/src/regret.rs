@@ -4,8 +4,9 @@
 use crate::conduct::Conduct;
 use crate::expect::Expect;
 use crate::ideal::Ideal;
+use crate::judge::HEARTBEAT_WALL_MS;
 use crate::rules::{Case, frames_forward, longest_stall};
-use crate::trace::Trace;
+use crate::trace::{Beat, Trace, Witness};
 use crate::view::View;
 
 /// What the ideal player had.
@@ -49,8 +50,11 @@ pub fn surpassed(trace: &Trace, expect: &Expect) -> Option<String> {
         return None;
     }
     let (_, stall_ms) = longest_stall(&case)?;
-    // Who begins later waits so much less later.
-    let later_ms = (first.at_ms - best.start_ms).max(0.0);
+    // Who begins later waits so much less later; an element whose autoplay waits for more shows its first frame before.
+    let plays = |beat: &&Beat| beat.of == Witness::Page && beat.playing && beat.at_ms >= first.at_ms;
+    let begun_ms = trace.beats.iter().find(plays).map_or(trace.ended_at_ms, |beat| beat.at_ms);
+    let begun_ms = first.at_ms.max(begun_ms - HEARTBEAT_WALL_MS * trace.speed);
+    let later_ms = (begun_ms - best.start_ms).max(0.0);
     let measured = [
         ("the first frame came after", first.at_ms, best.start_ms),
         ("the longest stall was", stall_ms, best.stall_ms - later_ms),

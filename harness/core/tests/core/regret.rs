@@ -23,6 +23,20 @@ fn nobody_surpasses_the_ideal_player_by_more_than_a_reload() {
 }
 
 #[test]
+fn an_element_that_waits_with_its_first_frame_has_not_begun() {
+    let mut session = Session::live();
+    session.expect.best.stall_ms = 1.9 * TD_MS;
+    assert!(surpassed(&session.trace, &session.expect).is_some());
+    session
+        .trace
+        .beats
+        .iter_mut()
+        .filter(|beat| beat.at_ms < START_MS + TD_MS)
+        .for_each(|beat| beat.playing = false);
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+}
+
+#[test]
 fn who_begins_elsewhere_or_leaves_something_out_is_another_matter() {
     let mut session = Session::live();
     session.expect.best.stall_ms = 5.0 * TD_MS;
