@@ -146,8 +146,8 @@ export function play(url, video, options) {
       URL.revokeObjectURL(video.src);
       tell(OPENED);
     });
-    // Somebody has given the element another source.
-    listen(source, 'sourceclose', () => (stopped = 1) && close());
+    // WebKit closes it with an error, and tells that later; else somebody has given the element another source.
+    listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : (stopped = 1) && close()));
     listen(video, 'pause', () => (isPaused = !video.error && !video.ended));
     listen(video, 'play', () => (isPaused = 0));
     listen(video, 'waiting', () => tell(WOKEN));

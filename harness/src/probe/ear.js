@@ -28,8 +28,9 @@
     }
   })`;
 
-  // Output is fractions of a second behind; a stamp further off counts from another zero.
+  // Output is fractions of a second behind, never ahead; a stamp further off counts from another zero.
   const STAMP_AGE_MS = 10_000;
+  const CLOCK_STEP_MS = 1;
 
   // Makes the element loud; the page reads what it has set.
   const unmute = (element) => {
@@ -66,10 +67,12 @@
     const context = new AudioContext();
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([LISTENER], { type: 'text/javascript' })));
     const ear = new AudioWorkletNode(context, 'segproof-ear', { channelCount: 1, channelCountMode: 'explicit' });
-    // WPE's performanceTime counts from another zero (minutes to hours off): there, what the context renders now.
+    // WPE's performanceTime counts from another zero (minutes to hours off), and WebKitGTK's goes ahead twice as fast as the
+    // page's clock: there, what the context renders now.
     const heardAt = () => {
       const stamp = context.getOutputTimestamp();
-      const isOfThisClock = Math.abs(now() - stamp.performanceTime) < STAMP_AGE_MS;
+      const ageMs = now() - stamp.performanceTime;
+      const isOfThisClock = ageMs > -CLOCK_STEP_MS && ageMs < STAMP_AGE_MS;
       return isOfThisClock ? stamp : { contextTime: context.currentTime, performanceTime: now() };
     };
     ear.port.onmessage = ({ data: at }) => {
