@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_harness::engine::ENGINES;
-use segproof_harness::player::Home;
+use segproof_harness::player::{Home, Player};
 
 use crate::conformance::{self, Speed, select};
 use crate::doctor::{self, Consent, Need};
@@ -208,6 +208,10 @@ fn publish(whole: &Report, header: &Header) -> anyhow::Result<()> {
         select::find_scenarios(&paths::root().join("scenarios"))?.into_keys().collect();
     let mut published = Published::read()?;
     for player in &header.players {
+        if !Player::is_in(&paths::root().join("harness/players").join(&player.name)) {
+            println!("not published: {}, which is no player of this project's", player.name);
+            continue;
+        }
         for engine in &header.engines {
             let is_of = |trial: &&TrialReport| trial.player == player.name && trial.browser == engine.name;
             let trials: Vec<&TrialReport> = whole.trials.iter().filter(is_of).collect();
