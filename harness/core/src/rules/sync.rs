@@ -98,29 +98,38 @@ fn due(trace: &Trace, view: &View, pictures: &Pictures) -> Vec<Due> {
             // At the seam of two laps or runs, two beeps may run into each other.
             let is_alone = (frame - last_beep) * picture.frame_ms > ALONE_MS;
             last_beep = frame;
-            let at_ms = steady(&view.shown, frame, picture.frame_ms);
-            let Some(at_ms) = at_ms.filter(|at_ms| is_alone && *at_ms > since_ms + STEADY_MS) else {
+            let times = steady(&view.shown, frame, picture.frame_ms);
+            let Some(times) = times.filter(|[at_ms, _]| is_alone && *at_ms > since_ms + STEADY_MS) else {
                 continue;
             };
-            let late =
-                heard.iter().map(|heard_ms| heard_ms - at_ms).min_by(|a, b| a.abs().total_cmp(&b.abs()));
+            let at_ms = times[0];
+            let late = heard.iter().flat_map(|heard_ms| times.map(|at_ms| heard_ms - at_ms));
+            let late = late.min_by(|a, b| a.abs().total_cmp(&b.abs()));
             due.push(Due { at_ms, msn, late_ms: late.filter(|late_ms| late_ms.abs() <= NEAR_MS) });
         }
     }
     due
 }
 
-/// When the picture was at this frame, if it was once, and went on steadily before and after it.
+/// When the picture was at this frame, as those before it say and as those from it on do, if it was there once and went on
+/// steadily on either side.
 ///
-/// A callback may come late but never early: the earliest of those around tells the time.
-fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<f64> {
+/// A callback may come late but never early: the earliest of each side tells the time. Where the element has halted for a
+/// moment on one side, sound and all, the other one says later.
+fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<[f64; 2]> {
     let away_ms = |shown: &Shown| (shown.frame as f64 - frame) * frame_ms;
     let near: Vec<&Shown> = shown.iter().filter(|shown| away_ms(shown).abs() <= STEADY_MS).collect();
-    let times = || near.iter().map(|shown| shown.at_ms - away_ms(shown));
-    let (first, last) = (times().fold(f64::INFINITY, f64::min), times().fold(f64::NEG_INFINITY, f64::max));
+    let time = |shown: &&Shown| shown.at_ms - away_ms(shown);
+    let earliest = |is_before: bool| {
+        let side = near.iter().filter(|shown| (away_ms(shown) < 0.0) == is_before);
+        side.map(|shown| time(shown)).fold(f64::INFINITY, f64::min)
+    };
+    let (said_before, said_after) = (earliest(true), earliest(false));
+    let last = near.iter().map(|shown| time(shown)).fold(f64::NEG_INFINITY, f64::max);
+    let first = said_before.min(said_after);
     let before = near.iter().filter(|shown| away_ms(shown) < 0.0).count();
     let is_steady = before >= FRAMES_MIN && near.len() - before >= FRAMES_MIN && last - first <= CALLBACK_MS;
-    is_steady.then_some(first)
+    is_steady.then_some([first, said_before.max(said_after)])
 }
 
 /// How far before and behind a beep the picture must have gone steadily.

@@ -113,6 +113,13 @@ pub const PAIRS: &[Pairs] = &[
             ("nearly together", || {
                 bent(|s| beeps(s, |second| Some(if second % 2 == 0 { 90.0 } else { -90.0 })))
             }),
+            ("both halt for a moment, just before a beep", || {
+                bent(|s| {
+                    beeps(s, |second| Some(if second < 9 { 10.0 } else { 140.0 }));
+                    (130..200).for_each(|frame| late(s, frame, 130.0));
+                    (200..220).for_each(|frame| late(s, frame, 50.0));
+                })
+            }),
             ("nobody asked", || {
                 bent(|s| {
                     beeps(s, |_| Some(300.0));
