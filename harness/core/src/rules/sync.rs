@@ -122,10 +122,10 @@ fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<[f64; 2]> {
     let time = |shown: &&Shown| shown.at_ms - away_ms(shown);
     let earliest = |is_before: bool| {
         let side = near.iter().filter(|shown| (away_ms(shown) < 0.0) == is_before);
-        side.map(|shown| time(shown)).fold(f64::INFINITY, f64::min)
+        side.map(time).fold(f64::INFINITY, f64::min)
     };
     let (said_before, said_after) = (earliest(true), earliest(false));
-    let last = near.iter().map(|shown| time(shown)).fold(f64::NEG_INFINITY, f64::max);
+    let last = near.iter().map(time).fold(f64::NEG_INFINITY, f64::max);
     let first = said_before.min(said_after);
     let before = near.iter().filter(|shown| away_ms(shown) < 0.0).count();
     let is_steady = before >= FRAMES_MIN && near.len() - before >= FRAMES_MIN && last - first <= CALLBACK_MS;
