@@ -324,7 +324,7 @@ pub fn conditions(scenario: &Scenario, target_duration_ms: f64) -> Option<Condit
     })
 }
 
-/// The highest speed at which the scenario's actions still are what they say, with its own `max_speed`.
+/// The highest speed at which the scenario's actions and expectations still are what they say, with its own `max_speed`.
 ///
 /// After a stretch without a running page its scripts have much to make up for, and they are not warped: at a high
 /// speed that alone would look like a stall. Before a hole that an eviction leaves, Chromium stops a tenth of a
@@ -338,7 +338,8 @@ pub fn speed_max(scenario: &Scenario) -> Option<f64> {
     let of_actions = actions(scenario).any(is_hard).then_some(HARD_SPEED_MAX);
     // Faster, engines stretch sound, and beeps are no beeps any more.
     let of_sound = hears(scenario).then_some(1.0);
-    [scenario.max_speed, of_actions, of_sound].into_iter().flatten().reduce(f64::min)
+    let of_rate = scenario.expect.requests_per_td.map(|_| RATE_SPEED_MAX);
+    [scenario.max_speed, of_actions, of_sound, of_rate].into_iter().flatten().reduce(f64::min)
 }
 
 /// Whether the page's sound is to be listened to.
@@ -472,6 +473,9 @@ fn check_cue(scenario: &Scenario, cue: Cue) -> Result<(), String> {
 }
 
 const HARD_SPEED_MAX: f64 = 2.0;
+/// A flood asks again when it was answered, and answers come no faster: at speed 8 a machine with much to do was seen to hold one
+/// up to twelve requests a target duration, where it made a hundred and more at speed 4.
+const RATE_SPEED_MAX: f64 = 4.0;
 /// What lasts less is no block that a viewer would notice.
 const BLOCK_MS_MIN: f64 = 500.0;
 const BLOCK_MS_MAX: f64 = 3_000.0;
@@ -552,6 +556,12 @@ mod tests {
         assert!(sleeps(&scenario));
         assert_eq!(speed_max(&parse(&format!("max_speed = 1.0\n{sleep}")).unwrap()), Some(1.0));
         assert_eq!(speed_max(&parse("[[action]]\nat = \"8s\"\npage = \"pause\"\n").unwrap()), None);
+    }
+
+    #[test]
+    fn a_limit_on_the_rate_of_requests_limits_the_speed() {
+        let scenario = parse("[expect]\nrequests_per_td = 12\n").unwrap();
+        assert_eq!(speed_max(&scenario), Some(RATE_SPEED_MAX));
     }
 
     #[test]

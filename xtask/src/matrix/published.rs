@@ -181,6 +181,8 @@ fn mark(trial: &TrialReport) -> Option<char> {
     match trial.verdict {
         Verdict::Pass => Some(PASS),
         Verdict::Skipped => Some(SKIPPED),
+        // What is the suite's own fault says nothing of a player.
+        _ if trial.own_fault.is_some() => None,
         Verdict::Inconclusive if trial.reason.as_deref() != Some(report::INTERRUPTED) => Some(INCONCLUSIVE),
         Verdict::Known => Some(match broke(trial)? {
             Broke::Must => MUST,

@@ -36,7 +36,8 @@ pub struct ExpectSettings {
     /// How many GETs there may be for a resource, by its name.
     #[schemars(with = "BTreeMap<Target, Counts>", extend("examples" = [{"segment 105": "1", "init": "1..2"}]))]
     pub requests: BTreeMap<String, Counts>,
-    /// How many GETs there may be for all resources in any stretch of one target duration.
+    /// How many GETs there may be for all resources in any stretch of one target duration. The scenario is run at speed 4 at
+    /// most.
     #[schemars(extend("examples" = [4]))]
     pub requests_per_td: Option<u64>,
     /// How many errors the player may report (`segproof-error`), fatal or not.
