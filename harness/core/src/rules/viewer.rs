@@ -74,8 +74,15 @@ fn is_emptied(event: &PageEvent) -> bool {
 }
 
 /// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and of those between
-/// the ends at speed 1 every frame; faster, where few are read, no player may have leapt over a part.
+/// the ends at speed 1 every frame; faster, where few are read, no player may have leapt over a part, nor may a part have
+/// been overwritten before it was shown.
 pub fn no_missing_frames(case: &Case) -> Vec<Violation> {
+    let mut found = left_out(case);
+    found.extend(overwritten(case));
+    found
+}
+
+fn left_out(case: &Case) -> Vec<Violation> {
     let Some(first) = case.view.shown.first().map(|s| s.msn) else { return Vec::new() };
     let last_shown = case.view.shown.iter().map(|s| s.msn).max().unwrap_or(first);
     let last = match case.expect.outcome {
@@ -147,6 +154,47 @@ fn leapt_over(case: &Case, msn: u64, conduct: &Conduct) -> Option<String> {
     })
 }
 
+/// Faster than life: a picture that goes on further than the media's time does has lost what was between, whether or not the
+/// machine came to show the rest. The two are told with each frame, and part only where an append covers what was appended.
+fn overwritten(case: &Case) -> Vec<Violation> {
+    if case.trace.speed <= 1.0 {
+        return Vec::new();
+    }
+    let seeking = seeking_ms(case.trace);
+    let is_moved = |from_ms: f64, to_ms: f64| {
+        seeking.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
+            || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
+    };
+    let ahead_ms = |shown: &Shown| shown.frame as f64 * case.expect.frame_ms() - shown.media_time * 1000.0;
+    let mut found: Vec<Violation> = Vec::new();
+    // Pixels may be read a frame before or behind the one that they are told with, so two of them have to agree.
+    for four in case.view.shown.windows(4) {
+        let [a, b, c, d] = four else { continue };
+        let passed = a.msn.min(b.msn)..=c.msn.max(d.msn);
+        if is_moved(a.at_ms, d.at_ms) || passed.clone().any(|msn| case.expect.excused.contains(&msn)) {
+            continue;
+        }
+        // What was never shown at all is told of by itself, or nobody had to show it.
+        let is_shown = |msn: u64| case.view.shown.iter().any(|shown| shown.msn == msn);
+        let not_shown = passed.filter(|msn| !is_shown(*msn));
+        let not_shown_ms: f64 = not_shown
+            .filter_map(|msn| case.expect.pictures.of(msn))
+            .map(|picture| picture.frames as f64 * case.expect.frame_ms())
+            .sum();
+        let lost_ms = ahead_ms(c).min(ahead_ms(d)) - ahead_ms(a).max(ahead_ms(b)) - not_shown_ms;
+        if lost_ms > FRAMES_UNCOUNTED as f64 * case.expect.frame_ms() {
+            found.push(Violation::new(
+                c.at_ms,
+                format!(
+                    "between the frames {} and {} {lost_ms:.0} ms of the picture were lost: so much less did the media's time go on",
+                    b.frame, c.frame
+                ),
+            ));
+        }
+    }
+    found
+}
+
 /// How much of the segment's picture was served without the sound that goes with it, at most.
 fn unaccompanied_ms(case: &Case, msn: u64) -> f64 {
     let of_it = case.trace.requests.iter().filter(|request| request.resource.msn() == Some(msn));
@@ -196,7 +244,9 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let end = crate::judge::playing_until_ms(case.trace, case.expect);
     let conduct = Conduct::read(case.trace);
     let seeks = own_seeks_ms(case.trace, &conduct);
-    let is_seeking = |at_ms: f64| seeks.iter().any(|seek| seek.contains(&at_ms));
+    // Nobody but the viewer may have it stand: an engine that waits with `autoplay` behind the first frame makes the viewer
+    // wait, and so does a player that pauses.
+    let wished = wished_seeks_ms(case.trace, &conduct);
     let is_put = |from_ms: f64, to_ms: f64| {
         seeks.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
             || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
@@ -211,7 +261,7 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
-        let is_meant_to_play = beat.playing || is_seeking(beat.at_ms);
+        let is_meant_to_play = beat.playing || !wished.iter().any(|seek| seek.contains(&beat.at_ms));
         let goes_on = |begun_ms: f64, at: f64, before_ms: f64| {
             let is_still = (time - at).abs() < STILL_S;
             is_still || is_put(before_ms, beat.at_ms) && !is_shown(begun_ms, beat.at_ms)
@@ -235,10 +285,16 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
 
 /// From when to when the element was seeking without the viewer's wish.
 fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
-    let is_own = |seek: &Range<f64>| {
-        !conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| *begun_ms <= seek.end && *done_ms >= seek.start)
-    };
-    seeking_ms(trace).into_iter().filter(is_own).collect()
+    seeking_ms(trace).into_iter().filter(|seek| !is_wished(seek, conduct)).collect()
+}
+
+/// And with it.
+fn wished_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
+    seeking_ms(trace).into_iter().filter(|seek| is_wished(seek, conduct)).collect()
+}
+
+fn is_wished(seek: &Range<f64>, conduct: &Conduct) -> bool {
+    conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| *begun_ms <= seek.end && *done_ms >= seek.start)
 }
 
 /// What is between the last picture that was read before a leap and the first one behind it, though no more was left out: one

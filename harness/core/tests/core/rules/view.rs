@@ -1,6 +1,6 @@
 //! Sessions around the rules of what the viewer sees.
 
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 
 use segproof_core::action::What;
 use segproof_core::scenario::Outcome;
@@ -169,6 +169,21 @@ pub const PAIRS: &[Pairs] = &[
             ("at speed 8 more than half of one, by a player that puts the playhead on", || {
                 bent(|s| leap_over(s, 8.0, 124..136))
             }),
+            ("at speed 8 the next append covers more than half a second of one", || {
+                bent(|s| covered(s, 8.0, 134..140))
+            }),
+            ("as much of one before another that nobody had to show", || {
+                bent(|s| {
+                    covered(s, 8.0, 134..140);
+                    s.keep_frames(|_, n| !(140..160).contains(&n));
+                    moved_back(s, 160.., 2.0);
+                    s.edit_playlists(|text| {
+                        text.replace("#EXTINF:2.000000,\nlive107", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive107")
+                    });
+                    s.trace.requests.retain(|r| r.resource != segment(107));
+                    s.drop_append(107);
+                })
+            }),
             ("at speed 1 one frame of it is too little", || {
                 bent(|s| s.keep_frames(|at, n| not_of(106)(at, n) || n == 127))
             }),
@@ -210,6 +225,45 @@ pub const PAIRS: &[Pairs] = &[
             }),
             ("at speed 8 no more by a player's leap than what is read of a picture leaves open", || {
                 bent(|s| leap_over(s, 8.0, 124..130))
+            }),
+            ("at speed 8 the next append covers just half a second of one", || {
+                bent(|s| covered(s, 8.0, 135..140))
+            }),
+            ("at speed 8 one frame is told with another's time", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    moved_back(s, 134..135, 0.6);
+                })
+            }),
+            ("what begins in a new MediaSource has a time of its own", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.media(frame_ms(140) - 1.0, "emptied");
+                    moved_back(s, 140.., 6.0);
+                })
+            }),
+            ("where the player has put the playhead back to it, it has another time", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.media(frame_ms(140) - 2.0, "seeking");
+                    s.media(frame_ms(140) - 1.0, "seeked");
+                    moved_back(s, 140.., 6.0);
+                })
+            }),
+            ("one of which nobody could have had all is covered", || {
+                bent(|s| {
+                    covered(s, 8.0, 134..140);
+                    s.expect.excused.insert(106);
+                })
+            }),
+            ("where one is a GAP, the next begins at once", || {
+                bent(|s| {
+                    s.edit_playlists(|text| {
+                        text.replace("#EXTINF:2.000000,\nlive106", "#EXT-X-GAP\n#EXTINF:2.000000,\nlive106")
+                    });
+                    skip(s, 106);
+                    moved_back(s, 140.., 2.0);
+                })
             }),
             ("at speed 8 more of one, where nobody has sought", || {
                 bent(|s| {
@@ -314,6 +368,18 @@ pub const PAIRS: &[Pairs] = &[
                 })
             }),
             ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
+            ("paused by nobody", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 9100.0);
+                    paused(s, 8000.0, 9100.0);
+                })
+            }),
+            ("behind the first frame, where the engine waits for more", || {
+                bent(|s| {
+                    s.stand_still(START_MS, START_MS + 1100.0);
+                    paused(s, -200.0, START_MS + 1100.0);
+                })
+            }),
             ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
             ("after the laptop woke up", || {
                 bent(|s| {
@@ -412,20 +478,33 @@ pub const PAIRS: &[Pairs] = &[
                     s.expect.stall_limit_ms = 2.1 * TD_MS;
                 })
             }),
-            ("paused", || {
+            ("paused by the viewer", || {
                 bent(|s| {
-                    s.stand_still(8000.0, 12_000.0);
-                    for beat in s.trace.beats.iter_mut().filter(|b| (8000.0..=12_000.0).contains(&b.at_ms)) {
-                        beat.playing = false;
-                    }
+                    s.stand_still(8000.0, 9900.0);
+                    paused(s, 8000.0, 9900.0);
+                    s.action(8000.0, What::Pause);
+                    s.action(9900.0, What::Play);
+                    s.keep_frames(|at, _| !(8000.0..9900.0).contains(&at));
+                    s.trace.speed = 8.0;
                 })
             }),
-            ("paused while it stood still", || {
+            ("paused by the viewer while it stood still", || {
                 bent(|s| {
-                    s.stand_still(8000.0, 12_000.0);
-                    for beat in s.trace.beats.iter_mut().filter(|b| (8500.0..=11_500.0).contains(&b.at_ms)) {
-                        beat.playing = false;
-                    }
+                    s.stand_still(8000.0, 9900.0);
+                    paused(s, 8500.0, 9700.0);
+                    s.action(8500.0, What::Pause);
+                    s.action(9700.0, What::Play);
+                    s.keep_frames(|at, _| !(8500.0..9700.0).contains(&at));
+                    s.trace.speed = 8.0;
+                })
+            }),
+            ("until a seek of the viewer's is done", || {
+                bent(|s| {
+                    s.action(8000.0, What::Seek);
+                    s.media(8001.0, "seeking");
+                    s.media(9200.0, "seeked");
+                    s.stand_still(8000.0, 9200.0);
+                    paused(s, 8001.0, 9199.0);
                 })
             }),
             ("while the laptop slept", || {
@@ -466,6 +545,31 @@ fn leap_over(s: &mut Session, speed: f64, frames: Range<u64>) {
     s.media(frame_ms(frames.start) + 5.0, "seeking");
     s.media(frame_ms(frames.end) - 5.0, "seeked");
     s.keep_frames(|_, number| !frames.contains(&number));
+}
+
+/// What is appended next covers these frames, so that its own are shown in their place.
+fn covered(s: &mut Session, speed: f64, frames: Range<u64>) {
+    s.trace.speed = speed;
+    s.keep_frames(|_, number| !frames.contains(&number));
+    moved_back(s, frames.end.., (frames.end - frames.start) as f64 * FRAME_MS / 1000.0);
+}
+
+/// These frames are so much earlier in the media, seconds.
+fn moved_back(s: &mut Session, frames: impl RangeBounds<u64>, by_s: f64) {
+    for entry in &mut s.trace.page {
+        if let PageEvent::Frame { number, media_time, .. } = &mut entry.event
+            && frames.contains(&u64::from(*number))
+        {
+            *media_time -= by_s;
+        }
+    }
+}
+
+/// The media element is paused from then to then.
+fn paused(s: &mut Session, from_ms: f64, to_ms: f64) {
+    for beat in s.trace.beats.iter_mut().filter(|beat| (from_ms..=to_ms).contains(&beat.at_ms)) {
+        beat.playing = false;
+    }
 }
 
 /// When a frame is shown.
