@@ -256,12 +256,19 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
         case.view.shown.iter().any(|shown| (from_ms + settles_ms..=to_ms).contains(&shown.at_ms))
     };
     let mut longest: Option<(f64, f64)> = None;
+    // Who begins anew with another media element has the heartbeats tell of the old one, which is paused.
+    let is_elsewhere = |from_ms: f64, to_ms: f64| {
+        case.view.shown.iter().any(|shown| shown.at_ms > from_ms && shown.at_ms <= to_ms)
+    };
+    let mut last_ms = first;
     // Since when, and where the playhead was at the last heartbeat, and when that was.
     let mut since: Option<(f64, f64, f64)> = None;
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
-        let is_meant_to_play = beat.playing || !wished.iter().any(|seek| seek.contains(&beat.at_ms));
+        let is_sought = wished.iter().any(|seek| seek.contains(&beat.at_ms));
+        let is_meant_to_play = beat.playing || !is_sought && !is_elsewhere(last_ms, beat.at_ms);
+        last_ms = beat.at_ms;
         let goes_on = |begun_ms: f64, at: f64, before_ms: f64| {
             let is_still = (time - at).abs() < STILL_S;
             is_still || is_put(before_ms, beat.at_ms) && !is_shown(begun_ms, beat.at_ms)

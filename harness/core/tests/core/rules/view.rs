@@ -370,14 +370,18 @@ pub const PAIRS: &[Pairs] = &[
             ("longer than the limit", || bent(|s| s.stand_still(8000.0, 9100.0))),
             ("paused by nobody", || {
                 bent(|s| {
-                    s.stand_still(8000.0, 9100.0);
-                    paused(s, 8000.0, 9100.0);
+                    s.stand_still(8000.0, 9200.0);
+                    paused(s, 8000.0, 9200.0);
+                    s.keep_frames(|at, _| !(8000.0..9200.0).contains(&at));
+                    s.trace.speed = 8.0;
                 })
             }),
             ("behind the first frame, where the engine waits for more", || {
                 bent(|s| {
-                    s.stand_still(START_MS, START_MS + 1100.0);
-                    paused(s, -200.0, START_MS + 1100.0);
+                    s.stand_still(START_MS, START_MS + 1200.0);
+                    paused(s, -200.0, START_MS + 1200.0);
+                    s.keep_frames(|at, _| !(START_MS + 1.0..START_MS + 1200.0).contains(&at));
+                    s.trace.speed = 8.0;
                 })
             }),
             ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
@@ -496,6 +500,12 @@ pub const PAIRS: &[Pairs] = &[
                     s.action(9700.0, What::Play);
                     s.keep_frames(|at, _| !(8500.0..9700.0).contains(&at));
                     s.trace.speed = 8.0;
+                })
+            }),
+            ("paused by nobody, where another media element shows the picture", || {
+                bent(|s| {
+                    s.stand_still(8000.0, 12_000.0);
+                    paused(s, 8000.0, 12_000.0);
                 })
             }),
             ("until a seek of the viewer's is done", || {
