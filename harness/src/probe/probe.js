@@ -34,7 +34,7 @@
   };
   log('hello', { agent: navigator.userAgent });
 
-  let video = null;
+  let video = null; // The element that showed a picture last: a player may begin anew with another one.
   // Seconds of media that the element could play on with.
   const ahead = ({ buffered, currentTime }) => {
     for (let i = 0; i < buffered.length; i++) {
@@ -308,6 +308,7 @@
     };
     let alertUntil = now() + ALERT_MS;
     const look = (_, metadata) => {
+      video = element;
       const step = metadata.mediaTime - read;
       if (read !== null && last && step > 0 && step < READ_EVERY_S && now() > alertUntil) passedOver = metadata;
       else readFrame(metadata);

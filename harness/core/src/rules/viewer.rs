@@ -161,8 +161,11 @@ fn overwritten(case: &Case) -> Vec<Violation> {
         return Vec::new();
     }
     let seeking = seeking_ms(case.trace);
+    // A player that is told to begin anew may do so with another media element.
+    let jumps = Conduct::read(case.trace).jumps_ms;
     let is_moved = |from_ms: f64, to_ms: f64| {
         seeking.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
+            || jumps.iter().any(|(begun_ms, done_ms)| *begun_ms <= to_ms && *done_ms >= from_ms)
             || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
     };
     let ahead_ms = |shown: &Shown| shown.frame as f64 * case.expect.frame_ms() - shown.media_time * 1000.0;

@@ -242,6 +242,14 @@ pub const PAIRS: &[Pairs] = &[
                     moved_back(s, 140.., 6.0);
                 })
             }),
+            ("what begins anew in another media element has a time of its own", || {
+                bent(|s| {
+                    s.trace.speed = 8.0;
+                    s.action(frame_ms(140) - 2.0, What::Stop);
+                    s.action(frame_ms(140) - 1.0, What::Start);
+                    moved_back(s, 140.., 6.0);
+                })
+            }),
             ("where the player has put the playhead back to it, it has another time", || {
                 bent(|s| {
                     s.trace.speed = 8.0;
