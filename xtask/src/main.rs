@@ -67,7 +67,7 @@ enum Command {
     Player,
     /// Make the media of the fixtures.
     Fixtures,
-    /// Write the scenario file's schema and reference from the code that reads it.
+    /// Write the scenario file's schema and reference from the code that reads it, and the matrix' page from docs/matrix.json.
     Schema,
 }
 

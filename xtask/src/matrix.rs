@@ -21,7 +21,7 @@ use crate::conformance::{self, Speed, select};
 use crate::doctor::{self, Consent, Need};
 use crate::machine::{self, Machine};
 use crate::{paths, report};
-use published::Published;
+pub use published::Published;
 use table::{Header, Named, Table};
 
 #[derive(Debug, Clone, Args)]

@@ -1,13 +1,15 @@
-//! `cargo xtask schema`: what editors and people read about the scenario file, written from the code that reads it.
+//! `cargo xtask schema`: what editors and people read about the scenario file, written from the code that reads it, and about
+//! the matrix, written from what was published of it.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use segproof_core::scenario::{reference, schema};
 
+use crate::matrix::Published;
 use crate::{paths, report};
 
-/// Writes both files. That they are current is a test of the core.
+/// Writes all of them. That they are current is a test of the core, and of the matrix.
 pub fn command() -> anyhow::Result<ExitCode> {
     for (file, text) in
         [("scenarios/scenario.schema.json", schema::file()), ("docs/scenario.md", reference::page())]
@@ -18,5 +20,6 @@ pub fn command() -> anyhow::Result<ExitCode> {
         report::write_file(&path, text.as_bytes())?;
         println!("{}", paths::short(&path));
     }
+    Published::read()?.write()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,5 @@
-//! `docs/matrix.json` and `docs/matrix.md`: what was measured last of each player in each engine, whenever and wherever
-//! that was.
+//! `docs/matrix.json` and `docs/matrix.md`, and the table in the README: what was measured last of each player in each
+//! engine, whenever and wherever that was.
 //!
 //! A whole matrix takes hours of one machine. So what is published is a column (one player in one engine), as soon as
 //! every scenario has been run and each failure is explained by known.toml; the other columns stay as they are, each with
@@ -60,6 +60,10 @@ impl Published {
         let json = serde_json::to_string_pretty(self)? + "\n";
         report::write_file(&paths::root().join(JSON), json.as_bytes())?;
         report::write_file(&paths::root().join(MARKDOWN), self.page().as_bytes())?;
+        let readme = paths::root().join(README);
+        let text = std::fs::read_to_string(&readme).context(README)?;
+        let text = self.told_in(&text).with_context(|| format!("{README} has not both of {MARKERS:?}"))?;
+        report::write_file(&readme, text.as_bytes())?;
         Ok(())
     }
 
@@ -148,6 +152,13 @@ impl Published {
         text
     }
 
+    /// The README with a line for each column between its markers; none if it has no markers.
+    fn told_in(&self, readme: &str) -> Option<String> {
+        let (before, rest) = readme.split_once(MARKERS[0])?;
+        let (_, after) = rest.split_once(MARKERS[1])?;
+        Some([before, MARKERS[0], "\n\n", &self.summary(), "\n", MARKERS[1], after].concat())
+    }
+
     /// A line for each column.
     fn summary(&self) -> String {
         let mut text = String::from(
@@ -163,8 +174,8 @@ impl Published {
             let _infallible = writeln!(
                 text,
                 "| {} | {} | {day} | {of} | {} |",
-                escaped(&column.player_version),
-                escaped(&column.engine_version),
+                escaped(&column.player_and_version()),
+                escaped(&plain(&column.engine_version)),
                 counts.join(" | "),
             );
         }
@@ -174,6 +185,26 @@ impl Published {
     fn has_engine(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.engine == name)
     }
+}
+
+impl Column {
+    /// Two pages may show one version of a library; what has none is of this checkout.
+    fn player_and_version(&self) -> String {
+        let (player, version) = (&self.player, &self.player_version);
+        if version.starts_with("of this checkout") {
+            player.clone()
+        } else if version.starts_with(&format!("{player} ")) {
+            version.clone()
+        } else {
+            format!("{player} ({version})")
+        }
+    }
+}
+
+/// What an engine says of itself, without who has built it.
+fn plain(version: &str) -> String {
+    let parts = version.split("; ").map(|part| part.split(" built on ").next().unwrap_or(part));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// What is published of a trial; nothing of one that is unexplained or was not finished.
@@ -203,6 +234,10 @@ fn engine_rank(name: &str) -> usize {
 
 const JSON: &str = "docs/matrix.json";
 const MARKDOWN: &str = "docs/matrix.md";
+
+const README: &str = "README.md";
+const MARKERS: [&str; 2] =
+    ["<!-- matrix: written by `cargo xtask matrix --publish` -->", "<!-- end of matrix -->"];
 
 const PASS: char = '✓';
 const MUST: char = 'M';
@@ -260,11 +295,41 @@ mod tests {
         let marks: Vec<_> = published.columns.iter().map(|c| (c.player.as_str(), c.marks.as_str())).collect();
         assert_eq!(marks, [("reference", "✓M"), ("other", "·✓")]);
         let page = published.page();
-        assert!(page.contains("| ours | Chromium 156 | 2026-11-26 | 2 | 1 | 1 | 0 | 0 | 0 | 0 |"), "{page}");
+        assert!(
+            page.contains("| reference (ours) | Chromium 156 | 2026-11-26 | 2 | 1 | 1 | 0 | 0 | 0 | 0 |"),
+            "{page}"
+        );
         assert!(
             page.contains("## a\n\n| scenario | reference | other |\n|---|---|---|\n| a/a | ✓ | · |"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn versions_are_told_without_where_things_are_and_who_has_built_them() {
+        assert_eq!(
+            plain("Chromium 156 built on Debian GNU/Linux 12 (bookworm); ChromeDriver 156"),
+            "Chromium 156, ChromeDriver 156"
+        );
+        let mut published = Published::default();
+        put(&mut published, &["a/b"], &[sample::trial("a/b", Verdict::Pass)]).expect("it is whole");
+        let column = &mut published.columns[0];
+        column.player_version = "of this checkout, in harness/players/reference".into();
+        assert_eq!(column.player_and_version(), "reference");
+        column.player_version = "reference 1.2".into();
+        assert_eq!(column.player_and_version(), "reference 1.2");
+        column.player_version = "hls.js 1.7.4".into();
+        assert_eq!(column.player_and_version(), "reference (hls.js 1.7.4)");
+    }
+
+    #[test]
+    fn the_readme_is_written_between_its_markers() {
+        let published = Published::default();
+        let readme = ["before ", MARKERS[0], " old ", MARKERS[1], " after"].concat();
+        let told = published.told_in(&readme).expect("it has markers");
+        assert!(told.starts_with(&["before ", MARKERS[0], "\n\n| player |"].concat()), "{told}");
+        assert!(told.ends_with(&["\n\n", MARKERS[1], " after"].concat()), "{told}");
+        assert_eq!(published.told_in("before"), None);
     }
 
     #[test]
@@ -279,7 +344,10 @@ mod tests {
     #[test]
     fn the_published_page_is_current() {
         let page = std::fs::read_to_string(paths::root().join(MARKDOWN)).expect(MARKDOWN);
-        assert_eq!(page, Published::read().expect(JSON).page(), "`cargo xtask matrix --publish` writes both");
+        let published = Published::read().expect(JSON);
+        assert_eq!(page, published.page(), "`cargo xtask matrix --publish` writes both");
+        let readme = std::fs::read_to_string(paths::root().join(README)).expect(README);
+        assert_eq!(Some(readme.clone()), published.told_in(&readme), "and the table in the README");
     }
 
     #[test]
