@@ -208,6 +208,22 @@ impl Presentation {
         self.media.iter().map(|(_, media)| media.target_duration_s).max().unwrap_or(1)
     }
 
+    /// The fixture of a variant whose segments are not like the stream's, one by one, in duration and frames: a picture could
+    /// not be told from another one of the same number once the shorter lap begins anew.
+    pub fn uneven_variant(&self) -> Option<&str> {
+        let main = self.main();
+        let is_even = |part: &MediaPart, other: &MediaPart| {
+            part.facts.frames == other.facts.frames && (part.duration_s - other.duration_s).abs() < UNEVEN_S
+        };
+        let variants = self.epochs[0].sources.iter().skip(1);
+        let uneven = variants.into_iter().find(|source| {
+            let media = self.media_of(source);
+            let pairs = || main.segments.iter().zip(&media.segments);
+            main.segments.len() != media.segments.len() || !pairs().all(|(a, b)| is_even(a, b))
+        });
+        uneven.map(|source| source.fixture.as_str())
+    }
+
     pub fn variants(&self) -> u8 {
         self.epochs[0].sources.len() as u8
     }
@@ -457,3 +473,5 @@ fn published(moment: Moment) -> Option<u64> {
 pub const INIT_NAME: &str = "live.mp4";
 /// Seconds since 1970, as a camera would name its files.
 const OTHER_NAMES_FROM: u64 = 1_638_480_953;
+/// Less than this between the segments of two variants is rounding.
+const UNEVEN_S: f64 = 0.001;

@@ -53,6 +53,13 @@ impl Prepared {
         }
         let fixture = own.context("a scenario has a source")?;
         let presentation = Arc::new(Presentation::new(scenario, &media));
+        if let Some(variant) = presentation.uneven_variant() {
+            bail!(
+                "[[variant]] fixture = \"{variant}\": its segments are not those of \"{}\" in number, duration and frames; \
+                 take one that has the same, as bars-small has of bars",
+                fixture.name
+            );
+        }
         let origin = Origin::new(scenario, presentation.clone());
         if let Some(why) = origin.impossible_edits().first() {
             bail!("{why}");

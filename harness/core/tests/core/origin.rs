@@ -72,6 +72,21 @@ fn whole(reply: &Reply) -> [Step; 2] {
 }
 
 #[test]
+fn a_variant_of_other_segments_is_named() {
+    let text = "summary = \"x\"\nuntil = \"segment 108\"\n[[variant]]\nfixture = \"bars-small\"\nbandwidth = 300000\n";
+    let scenario = Scenario::parse(text).expect("it is a scenario");
+    assert_eq!(presentation(&scenario).uneven_variant(), None);
+    let (whole, mut shorter, mut longer, mut fuller) = (fixture(), fixture(), fixture(), fixture());
+    shorter.segments.pop();
+    longer.segments[1].duration_s += 0.002;
+    fuller.segments[2].facts.frames += 1;
+    for other in [shorter, longer, fuller] {
+        let media = [Arc::new(whole.clone()), Arc::new(other)];
+        assert_eq!(Presentation::new(&scenario, &media).uneven_variant(), Some("bars-small"));
+    }
+}
+
+#[test]
 fn undisturbed_everything_is_answered_whole() {
     let mut origin = origin("");
     for (path, content_type) in [
