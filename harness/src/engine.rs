@@ -77,7 +77,8 @@ pub struct Engine {
 pub struct Weight {
     /// Of a trial faster than life, in halves of what one of Chromium's takes.
     pub half_places: usize,
-    /// At speed 1, where it takes a tenth of a core in Chromium and in WebKit so much that two on each core stay in time: so many each core carries.
+    /// At speed 1, where it takes a tenth of a core in Chromium, and in WebKit so much that two on each core stay in time: so
+    /// many each core carries.
     pub per_core_at_1: usize,
 }
 

@@ -107,6 +107,11 @@ impl Conduct {
         self.overlap_ms(from_ms, to_ms, |of| is_unwatched(of) || of == Absence::Paused)
     }
 
+    /// Whether a jump of the viewer's begins, goes on or ends between these times.
+    pub fn jumps_within(&self, from_ms: f64, to_ms: f64) -> bool {
+        self.jumps_ms.iter().any(|(begun_ms, done_ms)| *begun_ms <= to_ms && *done_ms >= from_ms)
+    }
+
     /// Whether the frames of a segment may be missing: the playhead passed it while nobody could watch, the viewer
     /// jumped over it, or it left the playlist during an absence of the viewer or the network.
     pub fn excuses(&self, msn: u64, shown: &[Shown]) -> bool {
@@ -114,9 +119,7 @@ impl Conduct {
             return false;
         }
         let passed_ms = passing(msn, shown);
-        let is_jumped = passed_ms.is_some_and(|(from, to)| {
-            self.jumps_ms.iter().any(|(begun, done)| *begun <= to && *done >= from)
-        });
+        let is_jumped = passed_ms.is_some_and(|(from, to)| self.jumps_within(from, to));
         let is_unwatched = passed_ms.is_some_and(|(from, to)| self.unwatched_ms(from, to) > 0.0);
         // What the playhead had passed before an absence was not lost by it.
         let is_later = |stretch: &Stretch| passed_ms.is_none_or(|(_, to)| to >= stretch.from_ms);

@@ -215,8 +215,8 @@ impl Presentation {
         let is_even = |part: &MediaPart, other: &MediaPart| {
             part.facts.frames == other.facts.frames && (part.duration_s - other.duration_s).abs() < UNEVEN_S
         };
-        let variants = self.epochs[0].sources.iter().skip(1);
-        let uneven = variants.into_iter().find(|source| {
+        let mut variants = self.epochs[0].sources.iter().skip(1);
+        let uneven = variants.find(|source| {
             let media = self.media_of(source);
             let pairs = || main.segments.iter().zip(&media.segments);
             main.segments.len() != media.segments.len() || !pairs().all(|(a, b)| is_even(a, b))

@@ -14,11 +14,9 @@ use crate::view::Shown;
 
 pub fn frames_forward(case: &Case) -> Vec<Violation> {
     // A player's own seek is no excuse: the viewer sees the same again.
-    let seeks = Conduct::read(case.trace).jumps_ms;
+    let conduct = Conduct::read(case.trace);
     // A MediaSource that was lost takes its buffer with it: the next one begins with a key frame.
-    let lost_ms: Vec<f64> =
-        case.trace.page.iter().filter(|entry| is_emptied(&entry.event)).map(|entry| entry.at_ms).collect();
-    let is_lost = |from_ms: f64, to_ms: f64| lost_ms.iter().any(|lost| (from_ms..=to_ms).contains(lost));
+    let is_lost = |from_ms: f64, to_ms: f64| is_emptied(case.trace, from_ms, to_ms);
     let rebuilt_ms = BACK_REBUILT_MS + PLAYHEAD_AGE_WALL_MS * (case.trace.speed - 1.0).max(0.0);
     let permitted_ms = |from_ms, to_ms| if is_lost(from_ms, to_ms) { rebuilt_ms } else { BACK_MS };
     let seeking = seeking_ms(case.trace);
@@ -31,7 +29,7 @@ pub fn frames_forward(case: &Case) -> Vec<Violation> {
             continue;
         }
         if let Some((frame, at_ms)) = furthest {
-            if seeks.iter().any(|(begun_ms, done_ms)| *begun_ms <= shown.at_ms && *done_ms >= at_ms) {
+            if conduct.jumps_within(at_ms, shown.at_ms) {
                 furthest = None;
             } else {
                 let back_ms = (frame as f64 - shown.frame as f64) * case.expect.frame_ms();
@@ -69,8 +67,12 @@ fn seeking_ms(trace: &Trace) -> Vec<Range<f64>> {
     all
 }
 
-fn is_emptied(event: &PageEvent) -> bool {
-    matches!(event, PageEvent::Media { event, .. } if event == "emptied")
+/// Whether the media element lost its MediaSource between these times.
+fn is_emptied(trace: &Trace, from_ms: f64, to_ms: f64) -> bool {
+    trace.page.iter().any(|entry| {
+        let is_it = matches!(&entry.event, PageEvent::Media { event, .. } if event == "emptied");
+        is_it && (from_ms..=to_ms).contains(&entry.at_ms)
+    })
 }
 
 /// From the first segment shown to the trial's last: at any speed one frame of each must have been seen, and of those between
@@ -162,14 +164,14 @@ fn overwritten(case: &Case) -> Vec<Violation> {
     }
     let seeking = seeking_ms(case.trace);
     // A player that is told to begin anew may do so with another media element.
-    let jumps = Conduct::read(case.trace).jumps_ms;
+    let conduct = Conduct::read(case.trace);
     let is_moved = |from_ms: f64, to_ms: f64| {
         seeking.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
-            || jumps.iter().any(|(begun_ms, done_ms)| *begun_ms <= to_ms && *done_ms >= from_ms)
-            || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
+            || conduct.jumps_within(from_ms, to_ms)
+            || is_emptied(case.trace, from_ms, to_ms)
     };
     let ahead_ms = |shown: &Shown| shown.frame as f64 * case.expect.frame_ms() - shown.media_time * 1000.0;
-    let mut found: Vec<Violation> = Vec::new();
+    let mut found = Vec::new();
     // Pixels may be read a frame before or behind the one that they are told with, so two of them have to agree.
     for four in case.view.shown.windows(4) {
         let [a, b, c, d] = four else { continue };
@@ -252,26 +254,20 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let wished = wished_seeks_ms(case.trace, &conduct);
     let is_put = |from_ms: f64, to_ms: f64| {
         seeks.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
-            || case.trace.page.iter().any(|e| is_emptied(&e.event) && (from_ms..=to_ms).contains(&e.at_ms))
+            || is_emptied(case.trace, from_ms, to_ms)
     };
     let settles_ms = SETTLES_WALL_MS * case.trace.speed;
     let is_shown = |from_ms: f64, to_ms: f64| {
         case.view.shown.iter().any(|shown| (from_ms + settles_ms..=to_ms).contains(&shown.at_ms))
     };
     let mut longest: Option<(f64, f64)> = None;
-    // Who begins anew with another media element has the heartbeats tell of the old one, which is paused.
-    let is_elsewhere = |from_ms: f64, to_ms: f64| {
-        case.view.shown.iter().any(|shown| shown.at_ms > from_ms && shown.at_ms <= to_ms)
-    };
-    let mut last_ms = first;
     // Since when, and where the playhead was at the last heartbeat, and when that was.
     let mut since: Option<(f64, f64, f64)> = None;
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
         let is_sought = wished.iter().any(|seek| seek.contains(&beat.at_ms));
-        let is_meant_to_play = beat.playing || !is_sought && !is_elsewhere(last_ms, beat.at_ms);
-        last_ms = beat.at_ms;
+        let is_meant_to_play = beat.playing || !is_sought;
         let goes_on = |begun_ms: f64, at: f64, before_ms: f64| {
             let is_still = (time - at).abs() < STILL_S;
             is_still || is_put(before_ms, beat.at_ms) && !is_shown(begun_ms, beat.at_ms)
@@ -295,16 +291,12 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
 
 /// From when to when the element was seeking without the viewer's wish.
 fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
-    seeking_ms(trace).into_iter().filter(|seek| !is_wished(seek, conduct)).collect()
+    seeking_ms(trace).into_iter().filter(|seek| !conduct.jumps_within(seek.start, seek.end)).collect()
 }
 
 /// And with it.
 fn wished_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
-    seeking_ms(trace).into_iter().filter(|seek| is_wished(seek, conduct)).collect()
-}
-
-fn is_wished(seek: &Range<f64>, conduct: &Conduct) -> bool {
-    conduct.jumps_ms.iter().any(|(begun_ms, done_ms)| *begun_ms <= seek.end && *done_ms >= seek.start)
+    seeking_ms(trace).into_iter().filter(|seek| conduct.jumps_within(seek.start, seek.end)).collect()
 }
 
 /// What is between the last picture that was read before a leap and the first one behind it, though no more was left out: one

@@ -510,12 +510,6 @@ pub const PAIRS: &[Pairs] = &[
                     s.trace.speed = 8.0;
                 })
             }),
-            ("paused by nobody, where another media element shows the picture", || {
-                bent(|s| {
-                    s.stand_still(8000.0, 12_000.0);
-                    paused(s, 8000.0, 12_000.0);
-                })
-            }),
             ("until a seek of the viewer's is done", || {
                 bent(|s| {
                     s.action(8000.0, What::Seek);
