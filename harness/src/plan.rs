@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use segproof_core::presentation::Source;
 use serde::{Deserialize, Serialize};
 
@@ -121,13 +122,16 @@ pub enum Processes {
     Continue,
 }
 
-impl RunPlan {
-    /// The folder of a fixture's media.
-    pub fn made(&self, source: &Source) -> Option<&Path> {
-        let made = self.fixtures.iter().find(|made| made.fixture == source.fixture && made.run == source.run);
-        made.map(|made| made.folder.as_path())
+impl MadeFixture {
+    /// The folder of a source's media among those that are made.
+    pub fn folder_of<'a>(made: &'a [MadeFixture], source: &Source) -> anyhow::Result<&'a Path> {
+        let of_source = made.iter().find(|made| made.fixture == source.fixture && made.run == source.run);
+        let made = of_source.with_context(|| format!("fixture {} has not been made", source.fixture))?;
+        Ok(&made.folder)
     }
+}
 
+impl RunPlan {
     /// Reads the plan that the environment names; `None` if it names none.
     pub fn from_env() -> anyhow::Result<Option<RunPlan>> {
         let Some(path) = std::env::var_os(PLAN_ENV) else { return Ok(None) };

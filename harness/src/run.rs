@@ -27,7 +27,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::browser::{Probing, Session};
 use crate::engine;
-use crate::plan::{Begin, Begun, FIRED_FILE, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
+use crate::plan::{
+    Begin, Begun, FIRED_FILE, LANES_FILE, MadeFixture, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE,
+};
 use crate::player::{Home, Player};
 use crate::serve::{Fired, PageMessage, Stage};
 use conduct::{Conductor, Signals};
@@ -132,6 +134,11 @@ fn scenario_of(trial: &TrialPlan) -> anyhow::Result<Scenario> {
     let mut scenario = read_scenario(&trial.scenario_file)?;
     scenario.stream.phase = trial.phase.unwrap_or(scenario.stream.phase);
     Ok(scenario)
+}
+
+/// Whether the media that a scenario names can be what it makes of them; the error names the file.
+pub fn check_media(made: &[MadeFixture], path: &Path) -> anyhow::Result<()> {
+    stream::check(made, &read_scenario(path)?).with_context(|| path.display().to_string())
 }
 
 /// Reads a scenario; the error shows file, line and caret.

@@ -82,6 +82,7 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     player::build(&paths::root(), &target)?;
     nextest::build(&out)?;
     let fixtures = fixtures::make(&selection.fixtures())?;
+    selection.check_media(&fixtures)?;
 
     let ground = Ground { fixtures, listen };
     runtime.block_on(async {

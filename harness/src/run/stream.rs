@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::fixtures::{self, Fixture};
 use crate::packager::LivePackager;
-use crate::plan::RunPlan;
+use crate::plan::{MadeFixture, RunPlan};
 use crate::serve::{LiveFiles, Publisher};
 
 pub struct Stream {
@@ -40,30 +40,45 @@ pub fn expect(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::
     Ok(Prepared::new(plan, scenario, profile)?.expect)
 }
 
+/// Whether the media that a scenario names can be what it makes of them: what only they can tell.
+pub fn check(made: &[MadeFixture], scenario: &Scenario) -> anyhow::Result<()> {
+    if scenario.variant.is_empty() && scenario.faults().all(|fault| fault.media.is_none()) {
+        return Ok(());
+    }
+    published(made, scenario).map(|_| ())
+}
+
+/// The stream's own fixture, what is made of the scenario's, and the origin that publishes that.
+fn published(
+    made: &[MadeFixture],
+    scenario: &Scenario,
+) -> anyhow::Result<(Fixture, Arc<Presentation>, Origin)> {
+    let mut media = Vec::new();
+    let mut own = None;
+    for source in presentation::sources(scenario) {
+        let fixture = fixtures::load(MadeFixture::folder_of(made, &source)?)?;
+        media.push(Arc::new(media_of(&fixture, &scenario.stream.pieces)?));
+        own.get_or_insert(fixture);
+    }
+    let fixture = own.context("a scenario has a source")?;
+    let presentation = Arc::new(Presentation::new(scenario, &media));
+    if let Some(variant) = presentation.uneven_variant() {
+        bail!(
+            "[[variant]] fixture = \"{variant}\": its segments are not those of \"{}\" in number, duration and frames; \
+             take one that has the same, as bars-small has of bars",
+            fixture.name
+        );
+    }
+    let origin = Origin::new(scenario, presentation.clone());
+    match origin.impossible_edits().first() {
+        Some(why) => bail!("{why}"),
+        None => Ok((fixture, presentation, origin)),
+    }
+}
+
 impl Prepared {
     fn new(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Prepared> {
-        let mut media = Vec::new();
-        let mut own = None;
-        for source in presentation::sources(scenario) {
-            let made =
-                plan.made(&source).with_context(|| format!("the plan has no fixture {}", source.fixture))?;
-            let fixture = fixtures::load(made)?;
-            media.push(Arc::new(media_of(&fixture, &scenario.stream.pieces)?));
-            own.get_or_insert(fixture);
-        }
-        let fixture = own.context("a scenario has a source")?;
-        let presentation = Arc::new(Presentation::new(scenario, &media));
-        if let Some(variant) = presentation.uneven_variant() {
-            bail!(
-                "[[variant]] fixture = \"{variant}\": its segments are not those of \"{}\" in number, duration and frames; \
-                 take one that has the same, as bars-small has of bars",
-                fixture.name
-            );
-        }
-        let origin = Origin::new(scenario, presentation.clone());
-        if let Some(why) = origin.impossible_edits().first() {
-            bail!("{why}");
-        }
+        let (fixture, presentation, origin) = published(&plan.fixtures, scenario)?;
         let td_ms = origin.timeline.target_duration_ms;
         let horizon_ms = horizon_ms(scenario, &origin);
         let ideal = ideal(&origin, &Viewer::of(scenario), scenario.until_msn(), horizon_ms);
@@ -134,3 +149,34 @@ const HORIZON_TD: f64 = 12.0;
 /// RFC 8216, 6.2.2: a playlist worth joining has three target durations.
 const LIVE_SEGMENTS_MIN: usize = 3;
 const LIVE_START_LIMIT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::DEFAULT_RUN;
+    use crate::fixtures::tests::folder_as;
+
+    #[test]
+    fn what_the_media_are_not_made_for_is_refused() {
+        let made = ["bars", "bars-small", "bars-long"].map(|name| MadeFixture {
+            fixture: name.into(),
+            run: DEFAULT_RUN,
+            folder: folder_as(name, DEFAULT_RUN),
+        });
+        let refused = |more: &str| {
+            let text = format!("summary = 'x'\nuntil = 'segment 112'\n{more}");
+            let checked = check(&made, &Scenario::parse(&text).expect("readable"));
+            checked.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let variant = |fixture: &str| refused(&format!("[[variant]]\nfixture = '{fixture}'\nbandwidth = 1"));
+        assert_eq!(variant("bars-small"), "");
+        assert!(
+            variant("bars-long").starts_with("[[variant]] fixture = \"bars-long\": its segments are not")
+        );
+        let corrupt =
+            |frame: u32| refused(&format!("[[fault]]\non = 'segment 104'\nmedia = 'corrupt frame {frame}'"));
+        assert_eq!(corrupt(20), "");
+        assert!(corrupt(99).contains("\"corrupt frame 99\""), "{}", corrupt(99));
+        assert_eq!(refused("[stream]\nfixture = 'elsewhere'"), "", "what is of no consequence is not read");
+    }
+}

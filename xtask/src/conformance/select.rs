@@ -8,7 +8,7 @@ use globset::{Glob, GlobMatcher};
 use segproof_core::presentation::{self, Source};
 use segproof_core::report::{Partition, Selected};
 use segproof_harness::engine::Engine;
-use segproof_harness::plan::TrialPlan;
+use segproof_harness::plan::{MadeFixture, TrialPlan};
 use segproof_harness::player::{Home, PageUrl, Player as PlayerFolder};
 use segproof_harness::run::NEEDS_BIDI;
 
@@ -318,20 +318,22 @@ impl Filter {
 impl Selection {
     /// An error if a scenario cannot be read, after telling each.
     pub fn complain(&self) -> anyhow::Result<()> {
-        for why in &self.broken {
-            eprintln!("{why}");
-        }
-        match self.broken.len() {
-            0 => Ok(()),
-            1 => bail!("a scenario cannot be read"),
-            count => bail!("{count} scenarios cannot be read"),
-        }
+        complain(&self.broken, "read")
     }
 
     /// The fixtures of the trials that will run.
     pub fn fixtures(&self) -> BTreeSet<Source> {
         let run = self.trials.iter().filter(|trial| trial.skip.is_none());
         run.flat_map(|trial| trial.sources.clone()).collect()
+    }
+
+    /// As `complain`, of what only the media can tell.
+    pub fn check_media(&self, made: &[MadeFixture]) -> anyhow::Result<()> {
+        let run = self.trials.iter().filter(|trial| trial.skip.is_none());
+        let files: BTreeSet<&Path> = run.map(|trial| trial.plan.scenario_file.as_path()).collect();
+        let errors =
+            files.into_iter().filter_map(|file| segproof_harness::run::check_media(made, file).err());
+        complain(&errors.map(|error| format!("{error:#}")).collect::<Vec<_>>(), "played")
     }
 
     pub fn skip_reason(&self, plan: &TrialPlan) -> Option<String> {
@@ -344,6 +346,18 @@ impl Selection {
 
     fn find(&self, plan: &TrialPlan) -> Option<&Trial> {
         self.trials.iter().find(|trial| trial.plan.name() == plan.name())
+    }
+}
+
+/// Says what is wrong with each scenario that cannot be `done`.
+fn complain(broken: &[String], done: &str) -> anyhow::Result<()> {
+    for why in broken {
+        eprintln!("{why}");
+    }
+    match broken.len() {
+        0 => Ok(()),
+        1 => bail!("a scenario cannot be {done}"),
+        count => bail!("{count} scenarios cannot be {done}"),
     }
 }
 
