@@ -6,6 +6,7 @@ mod asked;
 mod hls;
 mod mse;
 mod session;
+mod stall;
 mod view;
 
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ struct Pairs {
 type Bent = (&'static str, fn() -> Session);
 
 fn all() -> impl Iterator<Item = &'static Pairs> {
-    [asked::PAIRS, mse::PAIRS, hls::PAIRS, session::PAIRS, view::PAIRS].into_iter().flatten()
+    [asked::PAIRS, mse::PAIRS, hls::PAIRS, session::PAIRS, view::PAIRS, stall::PAIRS].into_iter().flatten()
 }
 
 /// A live session, bent.

@@ -8,7 +8,7 @@ use segproof_core::report::Level;
 use segproof_core::scenario::Outcome;
 use segproof_core::trace::{Content, PageEvent, Resource};
 
-use super::view::has_media;
+use super::stall::has_media;
 use super::{Pairs, bent, bent_from, levels};
 use crate::session::{FRAME_MS, Session, TD_MS, UNTIL_MS, UNTIL_MSN, media_time, segment_path};
 
