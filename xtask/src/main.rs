@@ -60,7 +60,7 @@ enum Command {
     #[command(subcommand)]
     Report(report::Command),
     /// Open the pages that assert what the suite makes of a page's world, and pages that are served elsewhere.
-    Pages,
+    Pages(pages::Options),
     /// Run trials through a Selenium Grid that is started here, and see them end as without one.
     Grid(grid::Options),
     /// Build the player and print its sizes.
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Command::Doubt(options) => doubt::command(&options),
         Command::Bench(options) => bench::command(&options),
         Command::Report(command) => report::command(command),
-        Command::Pages => pages::command(),
+        Command::Pages(options) => pages::command(options),
         Command::Grid(options) => grid::command(&options),
         Command::Player => player_command(),
         Command::Fixtures => fixtures::command(),

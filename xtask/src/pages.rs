@@ -10,19 +10,32 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use segproof_core::action::Conditions;
 use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::{Probing, Session};
-use segproof_harness::engine::Window;
+use segproof_harness::engine::{ENGINES, Engine, Window};
 use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
+use crate::doctor::{self, Consent, Need};
 use crate::front::{Front, Pacing, Settings};
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// A browser engine by name, or `all`
+    #[arg(long = "browser", value_name = "NAME", default_value = ENGINES[0].name)]
+    browsers: Vec<String>,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    yes: bool,
+}
+
+/// The highest is left out where an engine is never driven so fast.
 const SPEEDS: [f64; 3] = [1.0, 4.0, 8.0];
 /// Higher ones leave the timers of a hidden page too little wall time to be told apart.
 const CONDITIONS_SPEEDS: [f64; 2] = [1.0, 4.0];
@@ -30,12 +43,24 @@ const CONDITIONS: Conditions = Conditions { autoplay_denied: true, quota_bytes: 
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the command and gives its exit code.
-pub fn command() -> anyhow::Result<ExitCode> {
-    Ok(check::conclude(&run()?))
+pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    let trials = conformance::Options {
+        browsers: options.browsers,
+        yes: options.yes,
+        ..conformance::Options::default()
+    };
+    let engines = conformance::engines(&trials)?;
+    let needs: Vec<Need> = engines.iter().map(|engine| Need::Engine(engine.name)).collect();
+    doctor::provide(&needs, Consent::from_yes(options.yes))?;
+    let mut checks = Vec::new();
+    for engine in engines {
+        checks.extend(run(engine)?);
+    }
+    Ok(check::conclude(&checks))
 }
 
-/// Opens the page at each speed; what it asserts in vain is what is wrong.
-pub fn run() -> anyhow::Result<Vec<Check>> {
+/// Opens each page at each speed; what it asserts in vain is what is wrong.
+pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut checks = runtime.block_on(async {
         let settings = Settings {
@@ -52,38 +77,49 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
         let front = Front::open(settings, verdicts).await?;
         let _stop = Stop::listen(front.killer())?;
         let mut checks = Vec::new();
-        for speed in SPEEDS {
-            let wrong = page(&front.url, "warp", speed, None).await;
-            checks.push(Check { what: format!("a page's world is as it was at speed {speed}"), wrong });
+        let mut check = |what: String, wrong| {
+            checks.push(Check { what: format!("{}: {what}", engine.name), wrong });
+        };
+        for speed in SPEEDS.into_iter().filter(|speed| *speed <= engine.speed_max) {
+            let wrong = page(&front.url, engine, "warp", speed, None).await;
+            check(format!("a page's world is as it was at speed {speed}"), wrong);
         }
         for speed in CONDITIONS_SPEEDS {
-            let wrong = page(&front.url, "conditions", speed, Some(CONDITIONS)).await;
-            checks.push(Check { what: format!("a page sees its conditions at speed {speed}"), wrong });
+            let wrong = page(&front.url, engine, "conditions", speed, Some(CONDITIONS)).await;
+            check(format!("a page sees its conditions at speed {speed}"), wrong);
         }
-        let wrong = page(&front.url, "ear", 1.0, None).await;
-        checks.push(Check { what: "a page that is listened to is as loud as it says".to_owned(), wrong });
+        let wrong = page(&front.url, engine, "ear", 1.0, None).await;
+        check("a page that is listened to is as loud as it says".to_owned(), wrong);
         // The pages before have left nothing; what the first one leaves is for the second one to find.
         for nth in ["once", "again"] {
-            let wrong = page(&front.url, "fresh", 1.0, None).await;
-            checks.push(Check {
-                what: format!("a browser that is lent {nth} has nothing of a page before"),
-                wrong,
-            });
+            let wrong = page(&front.url, engine, "fresh", 1.0, None).await;
+            check(format!("a browser that is lent {nth} has nothing of a page before"), wrong);
         }
         front.close().await;
         anyhow::Ok(checks)
     })?;
-    checks.extend(elsewhere::run()?);
+    if engine.has_bidi {
+        checks.extend(elsewhere::run(engine)?);
+    }
     Ok(checks)
 }
 
 /// What the page found wrong, or why it could not look.
-async fn page(webdriver: &str, name: &str, speed: f64, conditions: Option<Conditions>) -> Option<String> {
-    opened(webdriver, name, speed, conditions).await.unwrap_or_else(|error| Some(format!("{error:#}")))
+async fn page(
+    webdriver: &str,
+    engine: &Engine,
+    name: &str,
+    speed: f64,
+    conditions: Option<Conditions>,
+) -> Option<String> {
+    opened(webdriver, engine, name, speed, conditions)
+        .await
+        .unwrap_or_else(|error| Some(format!("{error:#}")))
 }
 
 async fn opened(
     webdriver: &str,
+    engine: &Engine,
     name: &str,
     speed: f64,
     conditions: Option<Conditions>,
@@ -93,7 +129,7 @@ async fn opened(
     let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
     let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions).heard(name == "ear");
     let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
-    let session = Session::open(webdriver, "chromium", &format!("{name}/{speed}"), Probing::Served).await?;
+    let session = Session::open(webdriver, engine.name, &format!("{name}/{speed}"), Probing::Served).await?;
     let opened = session.open_page(&stage.page().playing(&stage.stream_url(), &[])).await;
     let found = tokio::time::timeout(PAGE_LIMIT, outcome(&stage, &mut messages)).await;
     session.quit().await;

@@ -6,6 +6,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::Context;
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
+use segproof_harness::engine::ENGINES;
 
 use crate::check::{self, Check};
 use crate::conformance::Speed;
@@ -37,7 +38,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let mut checks =
         mutants::run(&mutants::Options { all: options.all, yes: options.yes, ..Default::default() })?;
     checks.extend(same_at_any_speed()?);
-    checks.extend(pages::run()?);
+    checks.extend(pages::run(&ENGINES[0])?);
     checks.extend(guide::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
     if options.all {

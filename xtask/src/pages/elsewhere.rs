@@ -10,6 +10,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use segproof_core::report::{TrialReport, Verdict};
+use segproof_harness::engine::Engine;
 use segproof_harness::player::{PAGE_FILE, Player};
 use tokio::net::TcpListener;
 
@@ -17,7 +18,7 @@ use crate::check::Check;
 use crate::{conformance, paths, report};
 
 /// Runs a correct player, a mutant and pages that can't be watched.
-pub fn run() -> anyhow::Result<Vec<Check>> {
+pub fn run(engine: &Engine) -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let site = format!("http://{}", listener.local_addr()?);
@@ -33,13 +34,14 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
     ];
     let report = conformance::run_whole(conformance::Options {
         filters: vec![SCENARIO.to_owned()],
+        browsers: vec![engine.name.to_owned()],
         players: pages.iter().map(|(page, _)| format!("{site}/{page}/{PAGE_FILE}")).collect(),
         out: Some(paths::target().join("elsewhere")),
         ..conformance::Options::default()
     })?;
     server.abort();
     let checks = pages.iter().zip(&report.trials).map(|((page, wanted), trial)| Check {
-        what: format!("{page}, served elsewhere, {wanted}"),
+        what: format!("{}: {page}, served elsewhere, {wanted}", engine.name),
         wrong: (!wanted.is(trial)).then(|| report::trial_line(trial)),
     });
     Ok(checks.collect())
