@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thirtyfour::bidi::events::ScriptMessage;
 use thirtyfour::bidi::modules::script::AddPreloadScript;
 use thirtyfour::bidi::{BrowsingContextId, EventStream};
-use thirtyfour::{Capabilities, WebDriver};
+use thirtyfour::{By, Capabilities, WebDriver};
 
 use crate::engine::{BIDI_CAPABILITY, engine};
 
@@ -84,6 +84,12 @@ impl Session {
     /// The WebDriver session's id.
     pub fn id(&self) -> String {
         self.driver.session_id().to_string()
+    }
+
+    /// Presses the pointer in the middle of the element, as a hand does.
+    pub async fn press(&self, css: &str) -> anyhow::Result<()> {
+        let pressing = async { self.driver.find(By::Css(css)).await?.click().await };
+        Ok(tokio::time::timeout(PAGE_LIMIT, pressing).await.context("it could not be pressed in time")??)
     }
 
     /// A PNG of the page.

@@ -34,7 +34,7 @@ use crate::player::{Home, Player};
 use crate::serve::{Fired, PageMessage, Stage};
 use conduct::{Conductor, Signals};
 use record::Record;
-use scene::Scene;
+use scene::{Hand, Scene};
 pub use serve::{News, serve_trial};
 
 /// Runs a trial, writes its files and returns what verdict.json says. An error is our own fault (an unreadable
@@ -186,7 +186,7 @@ async fn perform(
         }
         session => session,
     };
-    let scene = match Scene::open(plan, trial, scenario, player).await {
+    let scene = match Scene::open(plan, trial, scenario, player, Hand::Nobodys).await {
         Ok(scene) => scene,
         Err(error) => {
             if let Ok(session) = session {

@@ -286,7 +286,15 @@ impl Stage {
 /// Where the page's files come from.
 impl PageFiles {
     pub fn new(folders: Vec<PathBuf>, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles { folders, extra, texts: Vec::new(), speed, conditions: None, is_heard: false }
+        PageFiles {
+            folders,
+            extra,
+            texts: Vec::new(),
+            speed,
+            conditions: None,
+            is_heard: false,
+            is_touched: false,
+        }
     }
 
     /// Serves these texts by these names, before any file.
@@ -302,6 +310,11 @@ impl PageFiles {
     /// Lets the page's sound be listened to.
     pub fn heard(self, is_heard: bool) -> PageFiles {
         PageFiles { is_heard, ..self }
+    }
+
+    /// Lets the page be in somebody's hand, who may pause and seek.
+    pub fn touched(self, is_touched: bool) -> PageFiles {
+        PageFiles { is_touched, ..self }
     }
 }
 

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
-use segproof_core::action::Conditions;
+use segproof_core::action::{Conditions, What};
 use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::{Probing, Session};
@@ -90,6 +90,10 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
         }
         let wrong = page(&front.url, engine, "ear", 1.0, None).await;
         check("a page that is listened to is as loud as it says".to_owned(), wrong);
+        check(
+            "what a hand does to a page is told, and what the page does is not".to_owned(),
+            by_hand(&front.url, engine).await,
+        );
         // The pages before have left nothing; what the first one leaves is for the second one to find.
         for nth in ["once", "again"] {
             let wrong = page(&front.url, engine, "fresh", 1.0, None).await;
@@ -112,29 +116,86 @@ async fn page(
     speed: f64,
     conditions: Option<Conditions>,
 ) -> Option<String> {
-    opened(webdriver, engine, name, speed, conditions)
-        .await
-        .unwrap_or_else(|error| Some(format!("{error:#}")))
+    let files = files(name, speed).under(conditions).heard(name == "ear");
+    found_in(webdriver, engine, name, speed, files).await.unwrap_or_else(|error| Some(format!("{error:#}")))
 }
 
-async fn opened(
+async fn found_in(
     webdriver: &str,
     engine: &Engine,
     name: &str,
     speed: f64,
-    conditions: Option<Conditions>,
+    files: PageFiles,
 ) -> anyhow::Result<Option<String>> {
-    let folder = paths::root().join("harness/tests/pages").join(name);
-    // The page wants no stream.
-    let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder.clone())));
-    let files = PageFiles::new(vec![folder], Vec::new(), speed).under(conditions).heard(name == "ear");
-    let (stage, mut messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
-    let session = Session::open(webdriver, engine.name, &format!("{name}/{speed}"), Probing::Served).await?;
-    let opened = session.open_page(&stage.page().playing(&stage.stream_url(), &[])).await;
-    let found = tokio::time::timeout(PAGE_LIMIT, outcome(&stage, &mut messages)).await;
-    session.quit().await;
-    opened?;
+    let mut open = Open::new(webdriver, engine, name, speed, files).await?;
+    let found = tokio::time::timeout(PAGE_LIMIT, outcome(&open.stage, &mut open.messages)).await;
+    open.session.quit().await;
     found.context("the page did not come to an end")?.context("the page went away")
+}
+
+/// The same of a page that a hand presses where it asks for it.
+async fn by_hand(webdriver: &str, engine: &Engine) -> Option<String> {
+    match told_by_hand(webdriver, engine).await {
+        Ok(told) => (told != [What::Play, What::Pause]).then(|| format!("told was {told:?}")),
+        Err(error) => Some(format!("{error:#}")),
+    }
+}
+
+async fn told_by_hand(webdriver: &str, engine: &Engine) -> anyhow::Result<Vec<What>> {
+    let mut open = Open::new(webdriver, engine, "hand", 1.0, files("hand", 1.0).touched(true)).await?;
+    let told = tokio::time::timeout(PAGE_LIMIT, told(&open.session, &mut open.messages)).await;
+    open.session.quit().await;
+    told.context("the page did not come to an end")?
+}
+
+fn files(name: &str, speed: f64) -> PageFiles {
+    PageFiles::new(vec![paths::root().join("harness/tests/pages").join(name)], Vec::new(), speed)
+}
+
+/// A page that wants no stream, in a browser.
+struct Open {
+    stage: Stage,
+    messages: UnboundedReceiver<PageMessage>,
+    session: Session,
+}
+
+impl Open {
+    async fn new(
+        webdriver: &str,
+        engine: &Engine,
+        name: &str,
+        speed: f64,
+        files: PageFiles,
+    ) -> anyhow::Result<Open> {
+        let nothing = Publisher::Files(Mutex::new(LiveFiles::new(paths::root())));
+        let (stage, messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
+        let trial = format!("{name}/{speed}");
+        let session = Session::open(webdriver, engine.name, &trial, Probing::Served).await?;
+        match session.open_page(&stage.page().playing(&stage.stream_url(), &[])).await {
+            Ok(()) => Ok(Open { stage, messages, session }),
+            Err(error) => {
+                session.quit().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Presses the page whenever it asks for it; what actions are told until it is done.
+async fn told(session: &Session, messages: &mut UnboundedReceiver<PageMessage>) -> anyhow::Result<Vec<What>> {
+    let mut told = Vec::new();
+    while let Some(message) = messages.recv().await {
+        let PageMessage::Batch(batch) = message else { continue };
+        for entry in batch.entries {
+            match entry.event {
+                PageEvent::Action { what, .. } => told.push(what),
+                PageEvent::PlayerError { message, .. } if message == "done" => return Ok(told),
+                PageEvent::PlayerError { .. } => session.press("video").await?,
+                _ => {}
+            }
+        }
+    }
+    bail!("the page went away")
 }
 
 /// Does what the page asks for, until it tells its outcome; `None` if it goes away before.

@@ -133,7 +133,8 @@ fn announce(url: &str, to_be_trusted: &[&str]) {
         println!("first open {host}/ there and accept the certificate, which is of this moment");
     }
     println!("open in any browser:\n\n    {url}\n");
-    println!("the first page that is opened is judged, at the trial's end or at Ctrl-C");
+    println!("the first page that is opened is judged, at the trial's end or at Ctrl-C;");
+    println!("if nothing moves, click into it: browsers play nothing with sound before");
 }
 
 /// An inconclusive trial was watched by somebody: what it broke up to then may be what they were after.

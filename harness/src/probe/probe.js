@@ -344,8 +344,8 @@
     return root;
   });
 
-  // ear.js and conditions.js follow, take this and remove it. Without them there is nothing to be found.
-  for (const name of ['__segproofEar', '__segproofConditions']) {
+  // ear.js, hand.js and conditions.js follow, take this and remove it. Without them there is nothing to be found.
+  for (const name of ['__segproofEar', '__segproofHand', '__segproofConditions']) {
     if (!window[name]) continue;
     window[name].eye = {
       wrap,

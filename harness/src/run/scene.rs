@@ -26,12 +26,21 @@ pub struct Scene {
     pub _live: Option<(LivePackager, TempDir)>,
 }
 
+/// Who is before the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hand {
+    Nobodys,
+    /// Pauses and seeks as it likes.
+    OfAPerson,
+}
+
 impl Scene {
     pub async fn open(
         plan: &RunPlan,
         trial: &TrialPlan,
         scenario: &Scenario,
         player: &Player,
+        hand: Hand,
     ) -> anyhow::Result<Scene> {
         let Stream { publisher, expect, limit_ms, _live } =
             Stream::open(plan, scenario, player.settings.profile).await?;
@@ -39,7 +48,8 @@ impl Scene {
         let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
             .with(player.patched(&plan.target)?)
             .under(action::conditions(scenario, td_ms))
-            .heard(action::hears(scenario));
+            .heard(action::hears(scenario))
+            .touched(hand == Hand::OfAPerson);
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(plan.listen, publisher, files, trial.speed, protocol).await?;
         let (page, preload) = match &player.home {

@@ -9,7 +9,7 @@ use segproof_core::report::TrialReport;
 
 use super::conduct::{Conductor, Signals};
 use super::record::Record;
-use super::scene::Scene;
+use super::scene::{Hand, Scene};
 use super::{Limits, conclude, scenario_of, skip_reason, watch, write_verdict};
 use crate::engine;
 use crate::plan::{RunPlan, TrialPlan};
@@ -49,7 +49,7 @@ pub async fn serve_trial(
         bail!("{} can't be served to {}: {why}", trial.scenario, trial.player);
     }
     let Scene { stage, mut messages, expect, limit_ms, url, preload: _, _live } =
-        Scene::open(plan, trial, &scenario, &player)
+        Scene::open(plan, trial, &scenario, &player, Hand::OfAPerson)
             .await
             .with_context(|| format!("{} can't be served on {}", trial.scenario, plan.listen.host))?;
     let hosts = [stage.bases.first.as_str(), stage.bases.second.as_str()];

@@ -34,6 +34,8 @@ pub struct PageFiles {
     pub(super) conditions: Option<Conditions>,
     /// Whether its sound is listened to.
     pub(super) is_heard: bool,
+    /// Whether somebody's hand is at it.
+    pub(super) is_touched: bool,
 }
 
 /// What the probe has to say; page times are the page's own milliseconds.
@@ -125,8 +127,8 @@ impl PageFiles {
         tokio::fs::read(self.locate(path)?).await.ok()
     }
 
-    /// What is in the page before its first own script: the probe, and behind it what the trial wants: the ear, above
-    /// speed 1 the warp, and the conditions.
+    /// What is in the page before its first own script: the probe, and behind it what the trial wants: the ear, the hand,
+    /// above speed 1 the warp, and the conditions.
     fn scripts(&self) -> Vec<String> {
         let speed = self.speed;
         let mut scripts = Vec::new();
@@ -138,6 +140,9 @@ impl PageFiles {
         if self.is_heard {
             scripts.push("window.__segproofEar = {};".to_owned());
         }
+        if self.is_touched {
+            scripts.push("window.__segproofHand = {};".to_owned());
+        }
         if speed != 1.0 {
             // The warp takes it away again.
             scripts.push(format!("window.__segproofSpeed = {speed};"));
@@ -145,6 +150,9 @@ impl PageFiles {
         scripts.push(PROBE.to_owned());
         if self.is_heard {
             scripts.push(EAR.to_owned());
+        }
+        if self.is_touched {
+            scripts.push(HAND.to_owned());
         }
         if speed != 1.0 {
             scripts.push(WARP.to_owned());
@@ -258,6 +266,7 @@ const PROBE: &str = include_str!("../probe/probe.js");
 const CONDITIONS: &str = include_str!("../probe/conditions.js");
 const ELSEWHERE: &str = include_str!("../probe/elsewhere.js");
 const EAR: &str = include_str!("../probe/ear.js");
+const HAND: &str = include_str!("../probe/hand.js");
 const WARP: &str = include_str!("../probe/warp.js");
 /// Often enough that the best of the round trips is a quiet one.
 const PING_EVERY: Duration = Duration::from_millis(250);
@@ -305,6 +314,15 @@ mod tests {
         let place = |part: &str| page.find(part).expect("it is there");
         assert!(place("\"autoplay_denied\":true,\"quota_bytes\":null,\"clock_ms\":-5.0") < place(PROBE));
         assert!(place(PROBE) < place(WARP) && place(WARP) < place(CONDITIONS));
+    }
+
+    #[test]
+    fn the_hand_comes_behind_the_probe_and_only_if_there_is_one() {
+        assert!(!with_probe("<head>", &at_speed(2.0)).contains(HAND));
+        let page = with_probe("<head>", &at_speed(2.0).touched(true));
+        let place = |part: &str| page.find(part).expect("it is there");
+        assert!(place("__segproofHand = {};") < place(PROBE));
+        assert!(place(PROBE) < place(HAND) && place(HAND) < place(WARP));
     }
 
     #[test]
