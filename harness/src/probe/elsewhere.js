@@ -29,7 +29,8 @@
     socket.addEventListener('error', () => blocked('its console knows the reason'));
     window.__segproofSocket = socket;
   } catch (error) {
-    blocked(error);
+    // Where a policy is the reason, its own event has the better words, and comes first.
+    setTimeout(() => blocked(error));
     return false;
   }
   return true;
