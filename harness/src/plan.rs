@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use segproof_core::presentation::Source;
+use segproof_core::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 use crate::player::Home;
@@ -67,8 +68,7 @@ pub struct TrialPlan {
     pub scenario_file: PathBuf,
     /// Stream seconds per wall second; less where the machine can't keep up with it ([`RunPlan::pace`]).
     pub speed: f64,
-    /// How far the newest segment's life has gone at the beginning, in place of what the scenario says: 0 up to 1.
-    pub phase: Option<f64>,
+    pub instead: Instead,
     /// The name, in the scenario's folder, of a snapshot of what must come again.
     pub snapshot: Option<String>,
     /// The command that repeats this trial.
@@ -76,6 +76,25 @@ pub struct TrialPlan {
     /// A folder with the evidence and the report of an earlier run of it, which is judged anew; nothing is played then.
     #[serde(default)]
     pub evidence: Option<PathBuf>,
+}
+
+/// What a run says in place of the scenario.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Instead {
+    /// How far the newest segment's life has gone at the beginning: 0 up to 1.
+    pub phase: Option<f64>,
+    /// How many of the fixture's segments make one of the stream's, where the scenario does not say so itself.
+    pub pieces: Option<u32>,
+}
+
+impl Instead {
+    pub fn in_place_of(&self, scenario: &mut Scenario) {
+        let stream = &mut scenario.stream;
+        stream.phase = self.phase.unwrap_or(stream.phase);
+        if stream.pieces.is_empty() {
+            stream.pieces.extend(self.pieces);
+        }
+    }
 }
 
 /// A fixture, as one encoder run, and the folder that holds its media. They are made before the trials, which need not
@@ -148,5 +167,23 @@ impl TrialPlan {
     /// The trial's folder below the run's output folder.
     pub fn dir(&self, out: &Path) -> PathBuf {
         out.join("trials").join(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_scenario_says_of_its_pieces_stays() {
+        let pieces = |stream: &str| {
+            let text = format!("summary = 'x'\nuntil = 'segment 108'\n[stream]\n{stream}");
+            let mut scenario = Scenario::parse(&text).expect("readable");
+            Instead { phase: Some(0.3), pieces: Some(2) }.in_place_of(&mut scenario);
+            assert_eq!(scenario.stream.phase, 0.3);
+            scenario.stream.pieces
+        };
+        assert_eq!(pieces("phase = 0.5"), [2]);
+        assert_eq!(pieces("pieces = [1, 1, 4]"), [1, 1, 4]);
     }
 }

@@ -132,13 +132,13 @@ fn skip_reason(plan: &RunPlan, scenario: &Scenario, player: &Player) -> Option<S
 /// A trial's scenario, with what the trial changes of it.
 fn scenario_of(trial: &TrialPlan) -> anyhow::Result<Scenario> {
     let mut scenario = read_scenario(&trial.scenario_file)?;
-    scenario.stream.phase = trial.phase.unwrap_or(scenario.stream.phase);
+    trial.instead.in_place_of(&mut scenario);
     Ok(scenario)
 }
 
 /// Whether the media that a scenario names can be what it makes of them; the error names the file.
-pub fn check_media(made: &[MadeFixture], path: &Path) -> anyhow::Result<()> {
-    stream::check(made, &read_scenario(path)?).with_context(|| path.display().to_string())
+pub fn check_media(made: &[MadeFixture], trial: &TrialPlan) -> anyhow::Result<()> {
+    stream::check(made, &scenario_of(trial)?).with_context(|| trial.scenario_file.display().to_string())
 }
 
 /// Reads a scenario; the error shows file, line and caret.

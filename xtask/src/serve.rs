@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Report, TrialReport, Verdict};
-use segproof_harness::plan::{RunPlan, TrialPlan};
+use segproof_harness::plan::{Instead, RunPlan, TrialPlan};
 use segproof_harness::player::Home;
 use segproof_harness::run::{News, serve_trial};
 
@@ -73,7 +73,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         player: chosen.name.clone(),
         home: chosen.home.clone(),
         browser: BROWSER.to_owned(),
-        phase: None,
+        instead: Instead::default(),
         snapshot: None,
         repro: repro(&options, &name, &chosen.given),
         evidence: None,

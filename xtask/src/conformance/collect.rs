@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use segproof_core::judge;
 use segproof_core::report::{TrialReport, Verdict, ViolationReport};
-use segproof_harness::plan::{TrialPlan, VERDICT_FILE};
+use segproof_harness::plan::{Instead, TrialPlan, VERDICT_FILE};
 
 use super::nextest::{Outputs, last_lines};
 use crate::report::{self, Case};
@@ -149,7 +149,7 @@ mod tests {
             scenario: "a/b".into(),
             scenario_file: "s".into(),
             speed: 4.0,
-            phase: None,
+            instead: Instead::default(),
             snapshot: None,
             repro: String::new(),
             evidence: None,

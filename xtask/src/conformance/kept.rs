@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use segproof_core::judge::{self, Known, Terms};
 use segproof_core::report::{TrialReport, Verdict};
-use segproof_harness::plan::{FIRED_FILE, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
+use segproof_harness::plan::{FIRED_FILE, Instead, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
 use segproof_harness::player::{Home, KNOWN_FILE, Player};
 
 use super::collect;
@@ -190,7 +190,7 @@ impl Kept {
         let Some(facts) = self.facts(trial)? else { return Ok(None) };
         let mut digest = Digest::default();
         let browser = self.browsers.get(&trial.browser).map_or("", String::as_str);
-        let terms = format!("speed {}, phase {:?}, strict: {}", trial.speed, trial.phase, self.is_strict);
+        let terms = format!("speed {}, {:?}, strict: {}", trial.speed, trial.instead, self.is_strict);
         for part in [&trial.name(), self.harness.as_str(), browser, &terms] {
             digest.add(part.as_bytes());
         }
@@ -296,7 +296,7 @@ mod tests {
             scenario: "a/b".into(),
             scenario_file: place("scenario/scenario.toml"),
             speed: 4.0,
-            phase: None,
+            instead: Instead::default(),
             snapshot: None,
             repro: String::new(),
             evidence: None,
@@ -332,7 +332,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(again.join(LANES_FILE)).expect("lanes"), "l");
         assert!(!is_found("h", &trial, 2));
         assert!(!is_found("h", &TrialPlan { speed: 1.0, ..trial.clone() }, 1));
-        assert!(!is_found("h", &TrialPlan { phase: Some(0.5), ..trial.clone() }, 1));
+        let instead = Instead { phase: Some(0.5), ..trial.instead.clone() };
+        assert!(!is_found("h", &TrialPlan { instead, ..trial.clone() }, 1));
         assert!(!is_found("i", &trial, 1));
         std::fs::write(place("player/index.html"), "c").expect("write");
         assert!(!is_found("h", &trial, 1));

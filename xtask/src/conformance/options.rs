@@ -35,6 +35,9 @@ pub struct Options {
     /// Begin when so much of the newest segment's life has gone (0 up to 1), in place of what each scenario says
     #[arg(long, value_name = "X", value_parser = phase)]
     pub phase: Option<f64>,
+    /// Make one segment of N of the fixture's, of N times the target duration, where a scenario does not say so itself
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4))]
+    pub pieces: Option<u32>,
     /// Trials at the same time [default: as many as the machine carries, measured as it goes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -99,6 +102,7 @@ impl Default for Options {
             browsers: vec![engine::ENGINES[0].name.to_owned()],
             speed: Speed::Auto,
             phase: None,
+            pieces: None,
             jobs: None,
             repeat: 1,
             resume: false,

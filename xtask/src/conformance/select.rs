@@ -8,9 +8,9 @@ use globset::{Glob, GlobMatcher};
 use segproof_core::presentation::{self, Source};
 use segproof_core::report::{Partition, Selected};
 use segproof_harness::engine::Engine;
-use segproof_harness::plan::{MadeFixture, TrialPlan};
+use segproof_harness::plan::{Instead, MadeFixture, TrialPlan};
 use segproof_harness::player::{Home, PageUrl, Player as PlayerFolder};
-use segproof_harness::run::NEEDS_BIDI;
+use segproof_harness::run::{NEEDS_BIDI, check_media};
 
 use super::{OWN_PLAYER, Options};
 use crate::doctor::Need;
@@ -226,6 +226,7 @@ fn trial(
         None
     };
     let speed = options.speed.in_engine(engine);
+    let instead = Instead { phase: options.phase, pieces: options.pieces };
     let mut plan = TrialPlan {
         player: player.name.clone(),
         home: player.home.clone(),
@@ -233,8 +234,8 @@ fn trial(
         scenario: scenario.to_owned(),
         scenario_file: file.to_owned(),
         speed: info.max_speed.map_or(speed, |most| speed.min(most)),
-        phase: options.phase,
-        snapshot: (player.name == OWN_PLAYER && options.phase.is_none()).then(|| OWN_PLAYER.to_owned()),
+        snapshot: (player.name == OWN_PLAYER && instead == Instead::default()).then(|| OWN_PLAYER.to_owned()),
+        instead,
         repro: String::new(),
         evidence: None,
     };
@@ -259,6 +260,9 @@ fn repro(options: &Options, plan: &TrialPlan, player: &str) -> String {
     }
     if let Some(phase) = options.phase {
         words.push(format!("--phase {phase}"));
+    }
+    if let Some(pieces) = options.pieces {
+        words.push(format!("--pieces {pieces}"));
     }
     if options.strict {
         words.push("--strict".to_owned());
@@ -330,9 +334,10 @@ impl Selection {
     /// As `complain`, of what only the media can tell.
     pub fn check_media(&self, made: &[MadeFixture]) -> anyhow::Result<()> {
         let run = self.trials.iter().filter(|trial| trial.skip.is_none());
-        let files: BTreeSet<&Path> = run.map(|trial| trial.plan.scenario_file.as_path()).collect();
-        let errors =
-            files.into_iter().filter_map(|file| segproof_harness::run::check_media(made, file).err());
+        // A scenario is the same for all players.
+        let trials: BTreeMap<&Path, &TrialPlan> =
+            run.map(|trial| (trial.plan.scenario_file.as_path(), &trial.plan)).collect();
+        let errors = trials.into_values().filter_map(|trial| check_media(made, trial).err());
         complain(&errors.map(|error| format!("{error:#}")).collect::<Vec<_>>(), "played")
     }
 
@@ -380,6 +385,9 @@ pub fn selected(options: &Options) -> Selected {
     add("--speed", &options.speed.to_string());
     if let Some(phase) = options.phase {
         add("--phase", &phase.to_string());
+    }
+    if let Some(pieces) = options.pieces {
+        add("--pieces", &pieces.to_string());
     }
     if options.repeat > 1 {
         add("--repeat", &options.repeat.to_string());
