@@ -49,25 +49,22 @@ impl Media {
         Ok(Media { target_duration_s, init: init.into(), tracks, segments })
     }
 
-    /// Joins segments: the pattern says how many of them make each new one, in turn, over whole patterns only.
+    /// Joins segments: the pattern says how many of them make each new one, in turn. The last one takes what is left of
+    /// the lap: picture and sound end together only there, and the next lap must follow without a hole.
     /// Fragments of fMP4 follow each other in one segment as they do in two (ISO/IEC 14496-12, 8.8).
     pub fn joined(self, pattern: &[u32]) -> Result<Media, MediaError> {
         if pattern.is_empty() {
             return Ok(self);
         }
-        let mut left = self.segments.into_iter();
+        let mut left = self.segments.into_iter().peekable();
         let mut joined = Vec::new();
-        'whole: loop {
-            let mut round = Vec::new();
-            for count in pattern {
-                let parts: Vec<MediaPart> = left.by_ref().take(*count as usize).collect();
-                if parts.len() < *count as usize {
-                    break 'whole;
-                }
-                let bytes = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect::<Vec<u8>>();
-                round.push((bytes, parts.iter().map(|part| part.duration_s).sum()));
+        for count in pattern.iter().cycle() {
+            if left.peek().is_none() {
+                break;
             }
-            joined.extend(round);
+            let parts: Vec<MediaPart> = left.by_ref().take(*count as usize).collect();
+            let bytes = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect::<Vec<u8>>();
+            joined.push((bytes, parts.iter().map(|part| part.duration_s).sum()));
         }
         let longest_s = joined.iter().map(|(_, duration_s): &(Vec<u8>, f64)| *duration_s).fold(0.0, f64::max);
         // RFC 8216, 4.3.3.1: rounded, no segment is longer.

@@ -234,7 +234,7 @@
       }
     },
   };
-  for (const Source of new Set([window.MediaSource, window.ManagedMediaSource].filter(Boolean))) {
+  for (const Source of new Set(eye.sources)) {
     wrap(Source.prototype, 'addSourceBuffer', (native) => function () {
       const buffer = native.apply(this, arguments);
       const state = stateOf(buffer);

@@ -194,7 +194,10 @@
     } catch { return []; } // Removed from its MediaSource: MSE has `buffered` throw.
   };
   const known = (buffer) => buffers.get(buffer) || { id: -1, boxes: new Boxes() };
-  for (const Source of new Set([window.MediaSource, window.ManagedMediaSource].filter(Boolean))) {
+  // Without those that inherit from another one of them, and are watched with it, as a ManagedMediaSource may.
+  const sources = [window.MediaSource, window.ManagedMediaSource].filter((Source) =>
+    Source && Object.hasOwn(Source.prototype, 'addSourceBuffer'));
+  for (const Source of new Set(sources)) {
     wrap(Source.prototype, 'addSourceBuffer', (native) => function addSourceBuffer(mime) {
       const buffer = native.apply(this, arguments);
       const id = bufferCount++;
@@ -354,6 +357,7 @@
       video: () => video,
       idOf: (buffer) => known(buffer).id,
       remove: nativeRemove,
+      sources,
       between: (step) => { pass = step; },
       obey: (action) => { obey = action; },
     };

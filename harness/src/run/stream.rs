@@ -157,6 +157,20 @@ mod tests {
     use crate::fixtures::tests::folder_as;
 
     #[test]
+    fn a_lap_of_joined_segments_is_as_long_and_ends_with_what_is_left() {
+        let bars = fixtures::tests::made("bars");
+        let (single, joined) = (media_of(&bars, &[]).expect("media"), media_of(&bars, &[2]).expect("joined"));
+        assert!((joined.lap_s() - single.lap_s()).abs() < 1e-9, "{} {}", joined.lap_s(), single.lap_s());
+        let segments = &joined.segments;
+        assert_eq!(segments.len(), single.segments.len().div_ceil(2));
+        assert_eq!(segments[0].duration_s, single.segments[0].duration_s + single.segments[1].duration_s);
+        assert_eq!(
+            segments.last().map(|last| last.duration_s),
+            single.segments.last().map(|last| last.duration_s)
+        );
+    }
+
+    #[test]
     fn what_the_media_are_not_made_for_is_refused() {
         let made = ["bars", "bars-small", "bars-long"].map(|name| MadeFixture {
             fixture: name.into(),
