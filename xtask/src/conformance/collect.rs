@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use segproof_core::judge;
 use segproof_core::report::{TrialReport, Verdict, ViolationReport};
-use segproof_harness::plan::{Instead, TrialPlan, VERDICT_FILE};
+use segproof_harness::plan::{TrialPlan, VERDICT_FILE};
 
 use super::nextest::{Outputs, last_lines};
 use crate::report::{self, Case};
@@ -137,6 +137,7 @@ const QUOTED_LINES: usize = 6;
 #[cfg(test)]
 mod tests {
     use segproof_core::report::Level;
+    use segproof_harness::plan::Instead;
 
     use super::*;
     use crate::report::sample;

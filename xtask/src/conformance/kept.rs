@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use segproof_core::judge::{self, Known, Terms};
 use segproof_core::report::{TrialReport, Verdict};
-use segproof_harness::plan::{FIRED_FILE, Instead, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
+use segproof_harness::plan::{FIRED_FILE, LANES_FILE, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE};
 use segproof_harness::player::{Home, KNOWN_FILE, Player};
 
 use super::collect;
@@ -277,6 +277,8 @@ fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use segproof_harness::plan::Instead;
+
     use super::*;
     use crate::report::sample;
 
