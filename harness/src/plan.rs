@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use segproof_core::presentation::Source;
-use segproof_core::scenario::Scenario;
+use segproof_core::scenario::{Packager, Scenario};
 use serde::{Deserialize, Serialize};
 
 use crate::player::Home;
@@ -91,7 +91,8 @@ impl Instead {
     pub fn in_place_of(&self, scenario: &mut Scenario) {
         let stream = &mut scenario.stream;
         stream.phase = self.phase.unwrap_or(stream.phase);
-        if stream.pieces.is_empty() {
+        // ffmpeg publishes the fixture's own segments.
+        if stream.pieces.is_empty() && stream.packager == Packager::Origin {
             stream.pieces.extend(self.pieces);
         }
     }
@@ -185,5 +186,6 @@ mod tests {
         };
         assert_eq!(pieces("phase = 0.5"), [2]);
         assert_eq!(pieces("pieces = [1, 1, 4]"), [1, 1, 4]);
+        assert_eq!(pieces("packager = 'ffmpeg'"), [0; 0]);
     }
 }

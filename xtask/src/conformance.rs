@@ -74,16 +74,15 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     if options.webdriver.as_ref().is_none_or(Remote::is_here) {
         runtime.block_on(elsewhere::look(&selection))?;
     }
-    let out = options.out();
-    // Held until the report is written: the lock ends with the file.
-    let lock = take_folder(&out)?;
-
-    let target = paths::target();
-    player::build(&paths::root(), &target)?;
-    nextest::build(&out)?;
     let fixtures = fixtures::make(&selection.fixtures())?;
     selection.check_media(&fixtures)?;
 
+    let out = options.out();
+    // Held until the report is written: the lock ends with the file.
+    let lock = take_folder(&out)?;
+    let target = paths::target();
+    player::build(&paths::root(), &target)?;
+    nextest::build(&out)?;
     let ground = Ground { fixtures, listen };
     runtime.block_on(async {
         if let Some(remote) = &options.webdriver {
@@ -234,7 +233,8 @@ fn select(options: &Options) -> anyhow::Result<Selection> {
     select::trials(options, &scenarios, &players, &engines)
 }
 
-fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
+/// What running trials in these engines takes.
+pub fn needs(options: &Options, engines: &[&'static Engine]) -> Vec<Need> {
     let mut needs = vec![Need::Nextest, Need::WasmTarget, Need::Ffmpeg];
     if options.webdriver.is_none() {
         let here = engines.iter().filter(|engine| !engine.is_remote_only());

@@ -5,6 +5,7 @@
 
 mod elsewhere;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stag
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
-use crate::doctor::{self, Consent, Need};
+use crate::doctor::{self, Consent};
 use crate::front::{Front, Pacing, Settings};
 use crate::stop::Stop;
 use crate::{conformance, paths};
@@ -40,6 +41,15 @@ const SPEEDS: [f64; 3] = [1.0, 4.0, 8.0];
 /// Higher ones leave the timers of a hidden page too little wall time to be told apart.
 const CONDITIONS_SPEEDS: [f64; 2] = [1.0, 4.0];
 const CONDITIONS: Conditions = Conditions { autoplay_denied: true, quota_bytes: None, clock_ms: 3_600_000.0 };
+/// Pages that a hand presses, what they show, and what is told of it.
+const BY_HAND: [(&str, &str, &[What]); 2] = [
+    ("hand", "what a hand does to a page is told, and what the page does is not", &[What::Play, What::Pause]),
+    (
+        "denied",
+        "where nothing may play before a gesture, the first one begins",
+        &[What::AutoplayDenied, What::Play],
+    ),
+];
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the command and gives its exit code.
@@ -50,8 +60,8 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         ..conformance::Options::default()
     };
     let engines = conformance::engines(&trials)?;
-    let needs: Vec<Need> = engines.iter().map(|engine| Need::Engine(engine.name)).collect();
-    doctor::provide(&needs, Consent::from_yes(options.yes))?;
+    // Pages that are served elsewhere are trials.
+    doctor::provide(&conformance::needs(&trials, &engines), Consent::from_yes(options.yes))?;
     let mut checks = Vec::new();
     for engine in engines {
         checks.extend(run(engine)?);
@@ -90,10 +100,10 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
         }
         let wrong = page(&front.url, engine, "ear", 1.0, None).await;
         check("a page that is listened to is as loud as it says".to_owned(), wrong);
-        check(
-            "what a hand does to a page is told, and what the page does is not".to_owned(),
-            by_hand(&front.url, engine).await,
-        );
+        for (name, what, wanted) in BY_HAND {
+            let wrong = by_hand(&front.url, engine, name, wanted).await;
+            check(what.to_owned(), wrong);
+        }
         // The pages before have left nothing; what the first one leaves is for the second one to find.
         for nth in ["once", "again"] {
             let wrong = page(&front.url, engine, "fresh", 1.0, None).await;
@@ -133,23 +143,27 @@ async fn found_in(
     found.context("the page did not come to an end")?.context("the page went away")
 }
 
-/// The same of a page that a hand presses where it asks for it.
-async fn by_hand(webdriver: &str, engine: &Engine) -> Option<String> {
-    match told_by_hand(webdriver, engine).await {
-        Ok(told) => (told != [What::Play, What::Pause]).then(|| format!("told was {told:?}")),
+/// The same of a page that a hand presses where it asks for it: whether these actions were told of.
+async fn by_hand(webdriver: &str, engine: &Engine, name: &str, wanted: &[What]) -> Option<String> {
+    match told_by_hand(webdriver, engine, name).await {
+        Ok(told) => (told != wanted).then(|| format!("told was {told:?}")),
         Err(error) => Some(format!("{error:#}")),
     }
 }
 
-async fn told_by_hand(webdriver: &str, engine: &Engine) -> anyhow::Result<Vec<What>> {
-    let mut open = Open::new(webdriver, engine, "hand", 1.0, files("hand", 1.0).touched(true)).await?;
+async fn told_by_hand(webdriver: &str, engine: &Engine, name: &str) -> anyhow::Result<Vec<What>> {
+    let mut open = Open::new(webdriver, engine, name, 1.0, files(name, 1.0).touched(true)).await?;
     let told = tokio::time::timeout(PAGE_LIMIT, told(&open.session, &mut open.messages)).await;
     open.session.quit().await;
     told.context("the page did not come to an end")?
 }
 
 fn files(name: &str, speed: f64) -> PageFiles {
-    PageFiles::new(vec![paths::root().join("harness/tests/pages").join(name)], Vec::new(), speed)
+    PageFiles::new(vec![folder(name)], Vec::new(), speed)
+}
+
+fn folder(name: &str) -> PathBuf {
+    paths::root().join("harness/tests/pages").join(name)
 }
 
 /// A page that wants no stream, in a browser.
@@ -167,7 +181,7 @@ impl Open {
         speed: f64,
         files: PageFiles,
     ) -> anyhow::Result<Open> {
-        let nothing = Publisher::Files(Mutex::new(LiveFiles::new(paths::root())));
+        let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder(name))));
         let (stage, messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
         let trial = format!("{name}/{speed}");
         let session = Session::open(webdriver, engine.name, &trial, Probing::Served).await?;
@@ -185,12 +199,16 @@ impl Open {
 async fn told(session: &Session, messages: &mut UnboundedReceiver<PageMessage>) -> anyhow::Result<Vec<What>> {
     let mut told = Vec::new();
     while let Some(message) = messages.recv().await {
-        let PageMessage::Batch(batch) = message else { continue };
+        let batch = match message {
+            PageMessage::Batch(batch) => batch,
+            PageMessage::Gone => break,
+            _ => continue,
+        };
         for entry in batch.entries {
             match entry.event {
                 PageEvent::Action { what, .. } => told.push(what),
                 PageEvent::PlayerError { message, .. } if message == "done" => return Ok(told),
-                PageEvent::PlayerError { .. } => session.press("video").await?,
+                PageEvent::PlayerError { .. } => session.press("video, p").await?,
                 _ => {}
             }
         }
@@ -201,7 +219,11 @@ async fn told(session: &Session, messages: &mut UnboundedReceiver<PageMessage>) 
 /// Does what the page asks for, until it tells its outcome; `None` if it goes away before.
 async fn outcome(stage: &Stage, messages: &mut UnboundedReceiver<PageMessage>) -> Option<Option<String>> {
     while let Some(message) = messages.recv().await {
-        let PageMessage::Batch(batch) = message else { continue };
+        let batch = match message {
+            PageMessage::Batch(batch) => batch,
+            PageMessage::Gone => return None,
+            _ => continue,
+        };
         for entry in batch.entries {
             let PageEvent::PlayerError { fatal, message } = entry.event else { continue };
             match serde_json::from_str(&message) {

@@ -292,7 +292,10 @@
       isDenied = false;
       tell('play');
       // Whether it plays is judged by the picture.
-      play.call(video()).catch(() => {});
+      play.call(video()).catch(({ name }) => {
+        // A browser at somebody's hand may want a gesture of his all the same.
+        if (name === 'NotAllowedError') tell('autoplay-denied', 'by the browser');
+      });
     },
     seek: ({ to }) => seek(to),
     stop: () => { player().stop(); tell('stop'); },

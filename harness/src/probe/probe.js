@@ -327,6 +327,7 @@
   const EVENTS = ['loadstart', 'loadedmetadata', 'canplay', 'play', 'playing', 'pause', 'waiting', 'stalled',
     'seeking', 'seeked', 'ended', 'error', 'emptied'];
   const STAYS = ['pause', 'waiting', 'ended'];
+  let heard = () => {};
   const see = ({ type, target }) => {
     if (!(target instanceof HTMLMediaElement)) return;
     if (target instanceof HTMLVideoElement) {
@@ -337,6 +338,7 @@
     }
     const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
     log('media', { event: type, time: target.currentTime, error });
+    heard({ type, target });
   };
   const listenIn = (root) => { for (const type of EVENTS) root.addEventListener(type, see, true); };
   listenIn(window);
@@ -360,6 +362,7 @@
       sources,
       between: (step) => { pass = step; },
       obey: (action) => { obey = action; },
+      hear: (listener) => { heard = listener; },
     };
   }
 })();

@@ -13,6 +13,8 @@ pub struct Conductor<'a> {
     cues: Cues,
     /// What the page was told to do and has not reported yet.
     told: Vec<What>,
+    /// The page has waited for somebody of whom the scenario does not know.
+    pub is_held_up: bool,
     faults: Vec<String>,
     sleep: Sleep,
     signals: Signals,
@@ -70,15 +72,24 @@ async fn send(url: Option<&str>, signal: &Signal) -> anyhow::Result<()> {
 
 impl<'a> Conductor<'a> {
     pub fn new(stage: &'a Stage, cues: Cues, signals: Signals) -> Conductor<'a> {
-        Conductor { stage, cues, told: Vec::new(), faults: Vec::new(), sleep: Sleep::Awake, signals }
+        Conductor {
+            stage,
+            cues,
+            told: Vec::new(),
+            is_held_up: false,
+            faults: Vec::new(),
+            sleep: Sleep::Awake,
+            signals,
+        }
     }
 
     /// The page has seen something.
     pub fn page(&mut self, event: &PageEvent) {
         self.cues.page(event);
         let PageEvent::Action { what, error, .. } = event else { return };
-        if let Some(place) = self.told.iter().position(|told| told == what) {
-            self.told.remove(place);
+        match self.told.iter().position(|told| told == what) {
+            Some(place) => drop(self.told.remove(place)),
+            None => self.is_held_up |= matches!(what, What::Pause | What::Hide | What::AutoplayDenied),
         }
         if let Some(error) = error {
             self.faults.push(format!("the action {what} could not happen: {error}"));

@@ -68,6 +68,8 @@ pub async fn serve_trial(
     };
     if end.is_none() {
         record.lose("it was stopped before the trial's end".into());
+    } else if end == Some(false) && conductor.is_held_up {
+        record.lose("the time was over, of which the person before the page had taken a part".into());
     }
     conductor.finish(end == Some(true)).await.into_iter().for_each(|why| record.lose(why));
 

@@ -83,6 +83,11 @@ fn check_stream(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
                 && (!scenario.restart.is_empty() || !scenario.variant.is_empty()),
             "with `packager = \"ffmpeg\"` the stream is ffmpeg's: no `[[restart]]`, no `[[variant]]`",
         ),
+        (
+            "pieces",
+            stream.packager == Packager::Ffmpeg && !stream.pieces.is_empty(),
+            "with `packager = \"ffmpeg\"` the segments are the fixture's own: no `pieces`",
+        ),
     ];
     for (key, is, message) in contradictions {
         if is {

@@ -37,7 +37,7 @@ pub struct StreamSettings {
     /// How long a segment still answers after it has left the playlist.
     pub retain: Retain,
     /// How many of the fixture's segments make one of the stream's, in turn: `[1, 1, 4]` makes every third segment
-    /// four times as long.
+    /// four times as long. The last of a lap takes what is left.
     #[schemars(length(max = PIECES_MAX), inner(range(min = 1, max = PIECES_MAX)), extend("examples" = [[1, 1, 4]]))]
     pub pieces: Vec<u32>,
     /// What the HTTP caches on the way are told.
