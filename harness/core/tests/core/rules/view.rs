@@ -8,8 +8,7 @@ use segproof_core::trace::{Content, PageEvent};
 
 use super::{Pairs, bent, bent_from};
 use crate::session::{
-    FIRST_MSN, FRAME_MS, FRAMES, Plan, START_MS, START_MSN, Session, TD_MS, UNTIL_MS, media_time, playlist,
-    segment,
+    FIRST_MSN, FRAME_MS, FRAMES, Plan, START_MS, START_MSN, Session, UNTIL_MS, media_time, playlist, segment,
 };
 
 pub const PAIRS: &[Pairs] = &[
