@@ -1,7 +1,8 @@
 //! The pages that assert what the suite's own scripts make of a page's world, opened in a real browser at several
 //! speeds: probe and warp leave it as it is, but for its speed (`harness/tests/pages/warp`), the conditions
 //! change what they are to change (`harness/tests/pages/conditions`), the ear leaves the page its loudness
-//! (`harness/tests/pages/ear`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
+//! (`harness/tests/pages/ear`), the hand tells what a person does and begins where autoplay is denied
+//! (`harness/tests/pages/hand`, `denied`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
 
 mod elsewhere;
 
