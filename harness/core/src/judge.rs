@@ -176,6 +176,13 @@ pub fn is_left_to_speed_1(report: &TrialReport) -> bool {
     report.reason.as_deref().is_some_and(|reason| reason.starts_with(LEFT_TO_SPEED_1))
 }
 
+/// Whether a trial was inconclusive because the machine was busy with something else.
+pub fn is_late(report: &TrialReport) -> bool {
+    report.verdict == Verdict::Inconclusive
+        && report.reason.as_deref().is_some_and(|reason| reason.starts_with(LATE))
+}
+
+const LATE: &str = "the machine could not keep up";
 const LEFT_TO_SPEED_1: &str = "what is a matter of time is decided at speed 1";
 
 /// Whether a violation may be one at a higher speed only.
@@ -365,7 +372,7 @@ fn heartbeat_doubt(pulse: &Pulse, name: &str, late_ms_max: f64) -> Option<String
         && late_ms > late_ms_max
     {
         return Some(format!(
-            "the machine could not keep up: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
+            "{LATE}: a heartbeat of {name} was {:.0} ms late at {:.1} s, at speed {}",
             late_ms / trace.speed,
             beat.at_ms / 1000.0,
             trace.speed

@@ -169,7 +169,7 @@ pub struct TrialReport {
     /// A mistake of the suite or the scenario, which says nothing of the player.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_fault: Option<String>,
-    /// The first, inconclusive result, if this one is the rerun at speed 1.
+    /// The inconclusive result before, if this one is a rerun at speed 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Box<TrialReport>>,
 }

@@ -101,27 +101,34 @@ pub fn set_aside(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A trial's second report, with the first one in it.
+/// The report of a trial that was run again, with the one before in it.
 pub fn second(mut first: TrialReport, second: TrialReport) -> TrialReport {
-    first.dir = format!("{}/first", first.dir);
+    let mut earlier = Some(&mut first);
+    while let Some(report) = earlier {
+        report.dir = format!("{}/first", report.dir);
+        earlier = report.first.as_deref_mut();
+    }
     with_proven(TrialReport { first: Some(Box::new(first)), ..second })
 }
 
-/// Adds what requests and appends had proven in the first run: it is so, even if it does not happen each time.
+/// Adds what requests and appends had proven in earlier runs: it is so, even if it does not happen each time.
 pub fn with_proven(mut report: TrialReport) -> TrialReport {
-    let Some(first) = report.first.as_deref().filter(|first| judge::is_left_to_speed_1(first)) else {
-        return report;
-    };
-    let is_new = |v: &&ViolationReport| report.violations.iter().all(|known| known.rule != v.rule);
     let is_proven = |v: &&ViolationReport| v.binding && !judge::is_of_time(v);
-    let proven: Vec<ViolationReport> =
-        first.violations.iter().filter(is_proven).filter(is_new).cloned().collect();
+    let good = earlier(&report).filter(|earlier| judge::is_left_to_speed_1(earlier));
+    let proven = good.flat_map(|earlier| earlier.violations.iter()).filter(is_proven);
+    let is_new = |v: &&ViolationReport| report.violations.iter().all(|known| known.rule != v.rule);
+    let proven: Vec<ViolationReport> = proven.filter(is_new).cloned().collect();
     let is_mild = matches!(report.verdict, Verdict::Pass | Verdict::Known | Verdict::UnexpectedPass);
     if is_mild && proven.iter().any(|violation| !violation.known) {
         (report.verdict, report.reason) = (Verdict::Fail, None);
     }
     report.violations.extend(proven);
     report
+}
+
+/// The reports of the runs that were inconclusive before this one, the last of them first.
+fn earlier(report: &TrialReport) -> impl Iterator<Item = &TrialReport> {
+    std::iter::successors(report.first.as_deref(), |report| report.first.as_deref())
 }
 
 /// Whether another run may find the evidence that this one lacks. Where a fault met no request, a foreign player may be
@@ -213,6 +220,12 @@ mod tests {
             |report: &TrialReport| report.violations.iter().map(|v| v.rule.clone()).collect::<Vec<_>>();
         assert_eq!((report.verdict, rules(&report)), (Verdict::Fail, vec!["mse/init-first".to_string()]));
         assert_eq!(with_proven(report.clone()), report, "once is enough");
+        let late = sample::trial("a/b", Verdict::Inconclusive);
+        let third = second(second(first(left), late), pass.clone());
+        assert_eq!((third.verdict, rules(&third)), (Verdict::Fail, vec!["mse/init-first".to_string()]));
+        let places: Vec<&str> = earlier(&third).map(|report| report.dir.as_str()).collect();
+        let place = sample::trial("a/b", Verdict::Pass).dir;
+        assert_eq!(places, [format!("{place}/first"), format!("{place}/first/first")]);
         // Evidence that was not good has proven nothing.
         assert_eq!(second(first("a heartbeat was late"), pass).verdict, Verdict::Pass);
     }

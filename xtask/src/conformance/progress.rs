@@ -66,11 +66,11 @@ impl Progress {
         }
     }
 
-    /// Says that so many inconclusive trials are run once more.
-    pub fn rerun(&self, count: usize) {
+    /// Says that so many inconclusive trials are run again, and how.
+    pub fn rerun(&self, count: usize, how: &str) {
         self.begin_pass();
         self.bar.inc_length(count as u64);
-        let line = format!("{count} inconclusive: once more, at speed 1");
+        let line = format!("{count} inconclusive: {how}");
         if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
     }
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use segproof_core::judge;
 use segproof_core::report::{TrialReport, Verdict};
-use segproof_harness::engine::ENGINES;
+use segproof_harness::engine::{ENGINES, Engine};
 use segproof_harness::plan::{RunPlan, TrialPlan};
 
 use super::kept::{Found, Kept};
@@ -116,22 +117,38 @@ impl Round<'_> {
         Ok(reports)
     }
 
-    /// Runs what was inconclusive once more, at speed 1. A failure that is none of the speed's is never run again.
+    /// Runs what was inconclusive once more, at speed 1, and where the machine could not keep up even then, a last time with
+    /// the machine to itself. A failure that is none of the speed's is never run again.
     async fn rerun(&self, reports: &mut [TrialReport]) -> anyhow::Result<()> {
+        if self.is_hindered {
+            // It would be again; what is asked is only whether anybody is accused.
+            return Ok(());
+        }
+        let at_a_time = |engine: &Engine| self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
+        let (once_more, alone) = ("once more, at speed 1", "a last time, at speed 1, one after another");
+        self.again("rerun", once_more, reports, collect::is_worth_another_run, at_a_time).await?;
+        self.again("alone", alone, reports, judge::is_late, |_| 1).await
+    }
+
+    /// Runs those trials again, at speed 1, engine by engine.
+    async fn again(
+        &self,
+        name: &str,
+        how: &str,
+        reports: &mut [TrialReport],
+        is_open: impl Fn(&TrialReport) -> bool,
+        jobs: impl Fn(&Engine) -> usize,
+    ) -> anyhow::Result<()> {
         let again: Vec<TrialPlan> = reports
             .iter()
-            .filter(|report| collect::is_worth_another_run(report))
+            .filter(|report| is_open(report))
             .filter_map(|report| self.plan.trials.iter().find(|trial| trial.name() == report::name(report)))
             .map(|trial| TrialPlan { speed: 1.0, ..trial.clone() })
             .collect();
         if again.is_empty() || self.keeper.stop.asked() {
             return Ok(());
         }
-        if self.is_hindered {
-            // It would be again; what is asked is only whether anybody is accused.
-            return Ok(());
-        }
-        self.progress.rerun(again.len());
+        self.progress.rerun(again.len(), how);
         for trial in &again {
             collect::set_aside(&trial.dir(&self.plan.out))?;
         }
@@ -141,8 +158,8 @@ impl Round<'_> {
         for engine in ENGINES {
             let of_it: Vec<TrialPlan> =
                 again.iter().filter(|trial| trial.browser == engine.name).cloned().collect();
-            let jobs = self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
-            for second in self.pass(&format!("plan-rerun-{}", engine.name), &of_it, None, jobs).await? {
+            let plan = format!("plan-{name}-{}", engine.name);
+            for second in self.pass(&plan, &of_it, None, jobs(engine)).await? {
                 let name = report::name(&second);
                 if let Some(slot) = reports.iter_mut().find(|report| report::name(report) == name) {
                     *slot = collect::second(slot.clone(), second);
