@@ -183,18 +183,16 @@ impl Stage {
     pub async fn open(
         publisher: Publisher,
         files: PageFiles,
-        speed: f64,
         protocol: Protocol,
     ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
-        Stage::open_on(Listen::default(), publisher, files, speed, protocol).await
+        Stage::open_on(Listen::default(), publisher, files, protocol).await
     }
 
-    /// Opens all listeners where they are wanted.
+    /// Opens all listeners where they are wanted. Stream time goes as fast as the page's.
     pub async fn open_on(
         listen: Listen,
         publisher: Publisher,
         files: PageFiles,
-        speed: f64,
         protocol: Protocol,
     ) -> std::io::Result<(Stage, mpsc::UnboundedReceiver<PageMessage>)> {
         let [control_listener, first, second] = listen.bind().await?;
@@ -214,7 +212,7 @@ impl Stage {
         let (page, messages) = mpsc::unbounded_channel();
         let (open, is_open) = watch::channel(());
         let shared = Arc::new(Shared {
-            clock: Clock { opened: Instant::now(), speed, zero_ms: SetOnce::new() },
+            clock: Clock { opened: Instant::now(), speed: files.speed, zero_ms: SetOnce::new() },
             publisher,
             requests: Mutex::new(Vec::new()),
             fired: Mutex::new(Vec::new()),

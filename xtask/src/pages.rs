@@ -128,17 +128,16 @@ async fn page(
     conditions: Option<Conditions>,
 ) -> Option<String> {
     let files = files(name, speed).under(conditions).heard(name == "ear");
-    found_in(webdriver, engine, name, speed, files).await.unwrap_or_else(|error| Some(format!("{error:#}")))
+    found_in(webdriver, engine, name, files).await.unwrap_or_else(|error| Some(format!("{error:#}")))
 }
 
 async fn found_in(
     webdriver: &str,
     engine: &Engine,
     name: &str,
-    speed: f64,
     files: PageFiles,
 ) -> anyhow::Result<Option<String>> {
-    let mut open = Open::new(webdriver, engine, name, speed, files).await?;
+    let mut open = Open::new(webdriver, engine, name, files).await?;
     let found = tokio::time::timeout(PAGE_LIMIT, outcome(&open.stage, &mut open.messages)).await;
     open.session.quit().await;
     found.context("the page did not come to an end")?.context("the page went away")
@@ -153,7 +152,7 @@ async fn by_hand(webdriver: &str, engine: &Engine, name: &str, wanted: &[What]) 
 }
 
 async fn told_by_hand(webdriver: &str, engine: &Engine, name: &str) -> anyhow::Result<Vec<What>> {
-    let mut open = Open::new(webdriver, engine, name, 1.0, files(name, 1.0).touched(true)).await?;
+    let mut open = Open::new(webdriver, engine, name, files(name, 1.0).touched(true)).await?;
     let told = tokio::time::timeout(PAGE_LIMIT, told(&open.session, &mut open.messages)).await;
     open.session.quit().await;
     told.context("the page did not come to an end")?
@@ -175,17 +174,10 @@ struct Open {
 }
 
 impl Open {
-    async fn new(
-        webdriver: &str,
-        engine: &Engine,
-        name: &str,
-        speed: f64,
-        files: PageFiles,
-    ) -> anyhow::Result<Open> {
+    async fn new(webdriver: &str, engine: &Engine, name: &str, files: PageFiles) -> anyhow::Result<Open> {
         let nothing = Publisher::Files(Mutex::new(LiveFiles::new(folder(name))));
-        let (stage, messages) = Stage::open(nothing, files, speed, Protocol::Http1).await?;
-        let trial = format!("{name}/{speed}");
-        let session = Session::open(webdriver, engine.name, &trial, Probing::Served).await?;
+        let (stage, messages) = Stage::open(nothing, files, Protocol::Http1).await?;
+        let session = Session::open(webdriver, engine.name, name, Probing::Served).await?;
         match session.open_page(&stage.page().playing(&stage.stream_url(), &[])).await {
             Ok(()) => Ok(Open { stage, messages, session }),
             Err(error) => {

@@ -51,7 +51,7 @@ impl Scene {
             .heard(action::hears(scenario))
             .touched(hand == Hand::OfAPerson);
         let protocol = scenario.stream.protocol;
-        let (stage, messages) = Stage::open_on(plan.listen, publisher, files, trial.speed, protocol).await?;
+        let (stage, messages) = Stage::open_on(plan.listen, publisher, files, protocol).await?;
         let (page, preload) = match &player.home {
             Home::Folder(_) => (stage.page(), None),
             Home::Elsewhere(page) => (page.clone(), Some(stage.preload())),

@@ -73,7 +73,7 @@ impl Stand {
     ) -> Stand {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("players/innocents/plain");
         let files = PageFiles::new(vec![folder], Vec::new(), speed);
-        let (stage, page) = Stage::open(publisher, files, speed, protocol).await.expect("three listeners");
+        let (stage, page) = Stage::open(publisher, files, protocol).await.expect("three listeners");
         Stand { stage, page, media }
     }
 
