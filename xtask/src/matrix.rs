@@ -190,10 +190,7 @@ fn add(whole: &mut Report, part: Report, folder: &str) {
     whole.wall_ms += part.wall_ms;
     whole.stream_ms += part.stream_ms;
     whole.trials.extend(part.trials.into_iter().map(|mut trial| {
-        trial.dir = format!("{folder}/{}", trial.dir);
-        if let Some(first) = &mut trial.first {
-            first.dir = format!("{folder}/{}", first.dir);
-        }
+        trial.move_folders(&|dir| format!("{folder}/{dir}"));
         trial
     }));
 }

@@ -65,22 +65,21 @@ pub fn run(filters: &[String], yes: bool) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// The first run and, where there was one, the second.
-fn runs(trial: &TrialReport) -> impl Iterator<Item = &TrialReport> {
-    trial.first.as_deref().into_iter().chain([trial])
-}
-
 fn is_not_accused(trial: &TrialReport, name: &str) -> Check {
     let accuses = |trial: &&TrialReport| matches!(trial.verdict, Verdict::Fail | Verdict::UnexpectedPass);
     Check {
         what: format!("{name}: {} is not accused", report::name(trial)),
-        wrong: runs(trial).find(accuses).map(mutants::word),
+        wrong: trial.runs().find(accuses).map(mutants::word),
     }
 }
 
 /// A stop of two seconds must be noticed, or nothing was proven.
 fn is_seen(trials: &[TrialReport], hindrance: Hindrance, name: &str) -> Check {
-    let doubted = trials.iter().flat_map(runs).filter(|trial| trial.verdict == Verdict::Inconclusive).count();
+    let doubted = trials
+        .iter()
+        .flat_map(TrialReport::runs)
+        .filter(|trial| trial.verdict == Verdict::Inconclusive)
+        .count();
     let is_needed = hindrance == Hindrance::Stopped;
     Check {
         what: format!("{name}: {doubted} runs of {} trials were inconclusive", trials.len()),

@@ -180,6 +180,19 @@ impl TrialReport {
     pub fn is_beside_the_point(&self) -> bool {
         self.reason.as_deref().is_some_and(|reason| reason.starts_with(NOT_REACHED))
     }
+
+    /// This result and those before it, back to the first.
+    pub fn runs(&self) -> impl Iterator<Item = &TrialReport> {
+        std::iter::successors(Some(self), |report| report.first.as_deref())
+    }
+
+    /// Says of all these that their folders are elsewhere.
+    pub fn move_folders(&mut self, place: &impl Fn(&str) -> String) {
+        self.dir = place(&self.dir);
+        if let Some(first) = &mut self.first {
+            first.move_folders(place);
+        }
+    }
 }
 
 /// How the reason of such a trial begins.

@@ -227,7 +227,7 @@ fn figures(report: &Report, cost: Cost) -> Figures {
     let runs: Vec<&TrialReport> = report
         .trials
         .iter()
-        .flat_map(|trial| trial.first.as_deref().into_iter().chain([trial]))
+        .flat_map(TrialReport::runs)
         .filter(|trial| trial.verdict != Verdict::Skipped)
         .collect();
     let count = runs.len().max(1) as f64;

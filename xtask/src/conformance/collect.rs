@@ -103,18 +103,14 @@ pub fn set_aside(folder: &Path) -> anyhow::Result<()> {
 
 /// The report of a trial that was run again, with the one before in it.
 pub fn second(mut first: TrialReport, second: TrialReport) -> TrialReport {
-    let mut earlier = Some(&mut first);
-    while let Some(report) = earlier {
-        report.dir = format!("{}/first", report.dir);
-        earlier = report.first.as_deref_mut();
-    }
+    first.move_folders(&|dir| format!("{dir}/first"));
     with_proven(TrialReport { first: Some(Box::new(first)), ..second })
 }
 
 /// Adds what requests and appends had proven in earlier runs: it is so, even if it does not happen each time.
 pub fn with_proven(mut report: TrialReport) -> TrialReport {
     let is_proven = |v: &&ViolationReport| v.binding && !judge::is_of_time(v);
-    let good = earlier(&report).filter(|earlier| judge::is_left_to_speed_1(earlier));
+    let good = report.runs().skip(1).filter(|earlier| judge::is_left_to_speed_1(earlier));
     let proven = good.flat_map(|earlier| earlier.violations.iter()).filter(is_proven);
     let is_new = |v: &&ViolationReport| report.violations.iter().all(|known| known.rule != v.rule);
     let proven: Vec<ViolationReport> = proven.filter(is_new).cloned().collect();
@@ -124,11 +120,6 @@ pub fn with_proven(mut report: TrialReport) -> TrialReport {
     }
     report.violations.extend(proven);
     report
-}
-
-/// The reports of the runs that were inconclusive before this one, the last of them first.
-fn earlier(report: &TrialReport) -> impl Iterator<Item = &TrialReport> {
-    std::iter::successors(report.first.as_deref(), |report| report.first.as_deref())
 }
 
 /// Whether another run may find the evidence that this one lacks. Where a fault met no request, a foreign player may be
@@ -223,7 +214,7 @@ mod tests {
         let late = sample::trial("a/b", Verdict::Inconclusive);
         let third = second(second(first(left), late), pass.clone());
         assert_eq!((third.verdict, rules(&third)), (Verdict::Fail, vec!["mse/init-first".to_string()]));
-        let places: Vec<&str> = earlier(&third).map(|report| report.dir.as_str()).collect();
+        let places: Vec<&str> = third.runs().skip(1).map(|report| report.dir.as_str()).collect();
         let place = sample::trial("a/b", Verdict::Pass).dir;
         assert_eq!(places, [format!("{place}/first"), format!("{place}/first/first")]);
         // Evidence that was not good has proven nothing.

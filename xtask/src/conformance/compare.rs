@@ -100,7 +100,7 @@ fn compare(slow: &Report, fast: &Report) -> Vec<Pair> {
         let name = report::name(fast);
         let slow = of_slow(&name)?;
         // Where the faster run was inconclusive and was run again, that was at speed 1.
-        let faster = fast.first.as_deref().unwrap_or(fast);
+        let faster = fast.runs().last().unwrap_or(fast);
         Some(Pair { outcome: outcome(slow, faster), at_one: side(slow), faster: side(faster), name })
     };
     fast.trials.iter().filter_map(pair).collect()
