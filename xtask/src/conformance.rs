@@ -3,7 +3,7 @@
 //! The trials themselves are processes of the harness, run by nextest; they know a plan and a WebDriver URL.
 //! What they found is read from the verdict files they leave, never from how nextest or they ended.
 
-mod collect;
+pub mod collect;
 pub mod compare;
 mod elsewhere;
 mod kept;
@@ -181,8 +181,17 @@ async fn run_selected(
         let kept = kept.as_deref().map(|kept| (kept, round));
         let is_hindered = options.hindrance != Hindrance::None;
         let selection = &selection;
-        let round =
-            Round { plan, selection, pacing, keeper, progress: &progress, root: out, kept, is_hindered };
+        let round = Round {
+            plan,
+            selection,
+            pacing,
+            keeper,
+            progress: &progress,
+            root: out,
+            kept,
+            is_hindered,
+            only_musts: options.only_musts,
+        };
         trials.extend(round.run().await?);
     }
     progress.finish();

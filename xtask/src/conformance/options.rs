@@ -89,6 +89,9 @@ pub struct Options {
     /// A page beside the report that it is to link to
     #[arg(skip)]
     pub beside: Option<&'static str>,
+    /// All that is asked is who breaks a MUST: a trial whose other doubts only speed 1 could settle is not run again
+    #[arg(skip)]
+    pub only_musts: bool,
     /// What makes it hard for the run
     #[arg(skip)]
     pub hindrance: Hindrance,
@@ -119,6 +122,7 @@ impl Default for Options {
             keep_open: false,
             yes: false,
             beside: None,
+            only_musts: false,
             hindrance: Hindrance::None,
         }
     }

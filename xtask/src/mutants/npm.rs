@@ -1,12 +1,13 @@
 //! The same two demands of players that others wrote: are one-line patches of them caught, and are they themselves accused of
 //! nothing that no player of their rank gets wrong, where nothing is wrong with the stream?
 
-use segproof_core::report::{Level, TrialReport};
+use segproof_core::report::TrialReport;
 use segproof_core::scenario::Scenario;
 use segproof_harness::run::read_scenario;
 
 use super::{MUTANTS_OF_OTHERS, caught, mutants_in, word};
 use crate::check::Check;
+use crate::conformance::collect;
 use crate::conformance::select::find_scenarios;
 use crate::{conformance, paths, report};
 
@@ -56,6 +57,7 @@ fn innocence(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
             out: Some(paths::target().join(format!("innocence/{tenth}"))),
             phase: Some(f64::from(tenth) / f64::from(PHASES)),
             resume: true,
+            only_musts: true,
             yes,
             ..conformance::Options::default()
         })?;
@@ -73,10 +75,9 @@ fn is_undisturbed(scenario: &Scenario) -> bool {
 }
 
 fn is_innocent(trial: &TrialReport, tenth: u8) -> Check {
-    let accuses = trial.violations.iter().any(|v| v.level == Level::Must && !v.known);
     Check {
         what: format!("{} breaks no MUST, begun {tenth} tenths late", report::name(trial)),
-        wrong: accuses.then(|| word(trial)),
+        wrong: collect::breaks_a_must(trial).then(|| word(trial)),
     }
 }
 
