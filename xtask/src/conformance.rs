@@ -3,7 +3,7 @@
 //! The trials themselves are processes of the harness, run by nextest; they know a plan and a WebDriver URL.
 //! What they found is read from the verdict files they leave, never from how nextest or they ended.
 
-pub mod collect;
+mod collect;
 pub mod compare;
 mod elsewhere;
 mod kept;
@@ -190,7 +190,7 @@ async fn run_selected(
             root: out,
             kept,
             is_hindered,
-            only_musts: options.only_musts,
+            is_needed: options.is_needed,
         };
         trials.extend(round.run().await?);
     }

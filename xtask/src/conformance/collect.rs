@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use segproof_core::judge;
-use segproof_core::report::{Level, TrialReport, Verdict, ViolationReport};
+use segproof_core::report::{TrialReport, Verdict, ViolationReport};
 use segproof_harness::plan::{TrialPlan, VERDICT_FILE};
 
 use super::nextest::{Outputs, last_lines};
@@ -129,22 +129,12 @@ pub fn is_worth_another_run(report: &TrialReport) -> bool {
     report.verdict == Verdict::Inconclusive && report.own_fault.is_none() && may_be_met
 }
 
-/// Whether another run of an inconclusive trial could tell that a MUST was broken: one seems to be, or nothing was seen at all.
-/// What is left to speed 1, or was seen by a machine that could not keep up, accuses nobody if it does not do so there.
-pub fn may_break_a_must(report: &TrialReport) -> bool {
-    breaks_a_must(report) || !(judge::is_late(report) || judge::is_left_to_speed_1(report))
-}
-
-/// Whether a MUST is broken that known.toml does not speak of.
-pub fn breaks_a_must(report: &TrialReport) -> bool {
-    report.violations.iter().any(|violation| violation.level == Level::Must && !violation.known)
-}
-
 /// How many of a trial's last lines a reason quotes.
 const QUOTED_LINES: usize = 6;
 
 #[cfg(test)]
 mod tests {
+    use segproof_core::report::Level;
     use segproof_harness::plan::Instead;
 
     use super::*;
@@ -229,25 +219,6 @@ mod tests {
         assert_eq!(places, [format!("{place}/first"), format!("{place}/first/first")]);
         // Evidence that was not good has proven nothing.
         assert_eq!(second(first("a heartbeat was late"), pass).verdict, Verdict::Pass);
-    }
-
-    #[test]
-    fn who_accuses_nobody_is_not_asked_again_where_only_musts_count() {
-        let inconclusive = |reason: &str, violations: Vec<ViolationReport>| TrialReport {
-            violations,
-            reason: Some(reason.into()),
-            ..sample::trial("a/b", Verdict::Inconclusive)
-        };
-        let of = |level, known| ViolationReport { level, known, ..sample::violation() };
-        let late = "the machine could not keep up: a heartbeat of the page was 514 ms late";
-        let left = "what is a matter of time is decided at speed 1; at speed 8, view/stall: it stood";
-        for reason in [late, left] {
-            assert!(!may_break_a_must(&inconclusive(reason, vec![])));
-            assert!(!may_break_a_must(&inconclusive(reason, vec![of(Level::Viewer, false)])));
-            assert!(!may_break_a_must(&inconclusive(reason, vec![of(Level::Must, true)])));
-            assert!(may_break_a_must(&inconclusive(reason, vec![of(Level::Must, false)])));
-        }
-        assert!(may_break_a_must(&inconclusive("no browser session", vec![])));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
 use clap::Args;
-use segproof_core::report::Partition;
+use segproof_core::report::{Partition, TrialReport};
 use segproof_harness::engine::{self, Engine};
 use segproof_harness::serve::Listen;
 
@@ -89,12 +89,16 @@ pub struct Options {
     /// A page beside the report that it is to link to
     #[arg(skip)]
     pub beside: Option<&'static str>,
-    /// All that is asked is who breaks a MUST: a trial whose other doubts only speed 1 could settle is not run again
-    #[arg(skip)]
-    pub only_musts: bool,
+    /// Whether an inconclusive trial leaves open what is asked: only such a one is run again
+    #[arg(skip = always as fn(&TrialReport) -> bool)]
+    pub is_needed: fn(&TrialReport) -> bool,
     /// What makes it hard for the run
     #[arg(skip)]
     pub hindrance: Hindrance,
+}
+
+fn always(_: &TrialReport) -> bool {
+    true
 }
 
 impl Default for Options {
@@ -122,7 +126,7 @@ impl Default for Options {
             keep_open: false,
             yes: false,
             beside: None,
-            only_musts: false,
+            is_needed: always,
             hindrance: Hindrance::None,
         }
     }

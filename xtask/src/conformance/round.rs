@@ -28,7 +28,8 @@ pub struct Round<'a> {
     pub kept: Option<(&'a Kept, u16)>,
     /// Whether something is done to make it hard.
     pub is_hindered: bool,
-    pub only_musts: bool,
+    /// Whether an inconclusive trial is worth another run to whoever asks.
+    pub is_needed: fn(&TrialReport) -> bool,
 }
 
 impl Round<'_> {
@@ -127,10 +128,10 @@ impl Round<'_> {
         }
         let at_a_time = |engine: &Engine| self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
         let (once_more, alone) = ("once more, at speed 1", "a last time, at speed 1, one after another");
-        let is_asked = |report: &TrialReport| !self.only_musts || collect::may_break_a_must(report);
-        let is_open = |report: &TrialReport| collect::is_worth_another_run(report) && is_asked(report);
+        let is_open =
+            |report: &TrialReport| collect::is_worth_another_run(report) && (self.is_needed)(report);
         self.again("rerun", once_more, reports, is_open, at_a_time).await?;
-        self.again("alone", alone, reports, |report| judge::is_late(report) && is_asked(report), |_| 1).await
+        self.again("alone", alone, reports, judge::is_late, |_| 1).await
     }
 
     /// Runs those trials again, at speed 1, engine by engine.
