@@ -54,6 +54,11 @@ impl Round<'_> {
                 None => Found::Nothing,
             };
             let known = match found {
+                // It was no answer to what is asked now, and had no second run.
+                Found::Report(report) if report.speed > 1.0 && self.is_open(&report) => {
+                    ahead.push(trial);
+                    continue;
+                }
                 Found::Report(report) => *report,
                 Found::Evidence(evidence) => {
                     ahead.push(TrialPlan { evidence: Some(evidence), ..trial });
@@ -128,10 +133,12 @@ impl Round<'_> {
         }
         let at_a_time = |engine: &Engine| self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
         let (once_more, alone) = ("once more, at speed 1", "a last time, at speed 1, one after another");
-        let is_open =
-            |report: &TrialReport| collect::is_worth_another_run(report) && (self.is_needed)(report);
-        self.again("rerun", once_more, reports, is_open, at_a_time).await?;
+        self.again("rerun", once_more, reports, |report| self.is_open(report), at_a_time).await?;
         self.again("alone", alone, reports, judge::is_late, |_| 1).await
+    }
+
+    fn is_open(&self, report: &TrialReport) -> bool {
+        collect::is_worth_another_run(report) && (self.is_needed)(report)
     }
 
     /// Runs those trials again, at speed 1, engine by engine.
