@@ -54,17 +54,12 @@ impl Round<'_> {
                 None => Found::Nothing,
             };
             let known = match found {
-                // It was no answer to what is asked now, and had no second run.
-                Found::Report(report) if report.speed > 1.0 && self.is_open(&report) => {
-                    ahead.push(trial);
-                    continue;
-                }
-                Found::Report(report) => *report,
+                Found::Report(report) if is_answer(&report, self.is_needed) => *report,
                 Found::Evidence(evidence) => {
                     ahead.push(TrialPlan { evidence: Some(evidence), ..trial });
                     continue;
                 }
-                Found::Nothing => {
+                Found::Report(_) | Found::Nothing => {
                     ahead.push(trial);
                     continue;
                 }
@@ -133,12 +128,8 @@ impl Round<'_> {
         }
         let at_a_time = |engine: &Engine| self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
         let (once_more, alone) = ("once more, at speed 1", "a last time, at speed 1, one after another");
-        self.again("rerun", once_more, reports, |report| self.is_open(report), at_a_time).await?;
+        self.again("rerun", once_more, reports, |report| is_open(report, self.is_needed), at_a_time).await?;
         self.again("alone", alone, reports, judge::is_late, |_| 1).await
-    }
-
-    fn is_open(&self, report: &TrialReport) -> bool {
-        collect::is_worth_another_run(report) && (self.is_needed)(report)
     }
 
     /// Runs those trials again, at speed 1, engine by engine.
@@ -199,5 +190,34 @@ impl Round<'_> {
             report.summary = self.selection.summary(trial);
         }
         report
+    }
+}
+
+/// Whether another run would tell what is asked.
+fn is_open(report: &TrialReport, is_needed: fn(&TrialReport) -> bool) -> bool {
+    collect::is_worth_another_run(report) && is_needed(report)
+}
+
+/// Whether a kept report tells what is asked now. An inconclusive one may have had no second run, because nobody asked for
+/// its answer then.
+fn is_answer(report: &TrialReport, is_needed: fn(&TrialReport) -> bool) -> bool {
+    report.speed <= 1.0 || !is_open(report, is_needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_kept_trial_without_an_answer_is_played_where_somebody_asks() {
+        let kept = |verdict, speed| TrialReport { speed, ..sample::trial("a/b", verdict) };
+        let undecided = kept(Verdict::Inconclusive, 4.0);
+        assert!(!is_answer(&undecided, |_| true));
+        assert!(is_answer(&undecided, |_| false), "nobody asks");
+        assert!(is_answer(&kept(Verdict::Inconclusive, 1.0), |_| true), "it had its second run");
+        for verdict in [Verdict::Pass, Verdict::Fail, Verdict::Known] {
+            assert!(is_answer(&kept(verdict, 4.0), |_| true));
+        }
     }
 }
