@@ -43,7 +43,7 @@ impl Scene {
         hand: Hand,
     ) -> anyhow::Result<Scene> {
         let Stream { publisher, expect, limit_ms, _live } =
-            Stream::open(plan, scenario, player.settings.profile).await?;
+            Stream::open(plan, scenario, player.settings.profile, &trial.dir(&plan.out)).await?;
         let td_ms = expect.target_duration_ms;
         let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
             .with(player.patched(&plan.target)?)

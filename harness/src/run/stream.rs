@@ -90,12 +90,19 @@ impl Prepared {
 }
 
 impl Stream {
-    pub async fn open(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::Result<Stream> {
+    /// `folder` is the trial's own: what a live packager writes lies there, so that a trial that is killed leaves nothing
+    /// elsewhere.
+    pub async fn open(
+        plan: &RunPlan,
+        scenario: &Scenario,
+        profile: Profile,
+        folder: &Path,
+    ) -> anyhow::Result<Stream> {
         let Prepared { fixture, origin, expect, limit_ms } = Prepared::new(plan, scenario, profile)?;
         let (publisher, live) = match scenario.stream.packager {
             Packager::Origin => (Publisher::Origin(Box::new(Mutex::new(origin))), None),
             Packager::Ffmpeg => {
-                let (packager, folder) = broadcast(&fixture, scenario).await?;
+                let (packager, folder) = broadcast(&fixture, scenario, folder).await?;
                 let files = LiveFiles::new(folder.path().to_path_buf());
                 (Publisher::Files(Mutex::new(files)), Some((packager, folder)))
             }
@@ -120,8 +127,13 @@ fn horizon_ms(scenario: &Scenario, origin: &Origin) -> f64 {
 }
 
 /// Starts ffmpeg and waits until its playlist lists enough to begin with.
-async fn broadcast(fixture: &Fixture, scenario: &Scenario) -> anyhow::Result<(LivePackager, TempDir)> {
-    let folder = TempDir::with_prefix("segproof-live-")?;
+async fn broadcast(
+    fixture: &Fixture,
+    scenario: &Scenario,
+    folder: &Path,
+) -> anyhow::Result<(LivePackager, TempDir)> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let folder = TempDir::with_prefix_in("live-", folder)?;
     let window = u32::try_from(scenario.stream.window)?;
     let packager =
         LivePackager::spawn(&fixture.source, folder.path(), "live", fixture.target_duration, window)?;

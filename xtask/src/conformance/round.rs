@@ -54,13 +54,14 @@ impl Round<'_> {
                 None => Found::Nothing,
             };
             let known = match found {
-                Found::Report(report) if is_answer(&report, self.is_needed) => *report,
-                Found::Evidence(evidence) => {
-                    ahead.push(TrialPlan { evidence: Some(evidence), ..trial });
-                    continue;
-                }
-                Found::Report(_) | Found::Nothing => {
-                    ahead.push(trial);
+                // Undecided after its last run is no answer either: that machine was too busy, this one may not be.
+                Found::Report(report) if !is_open(&report, self.is_needed) => *report,
+                found => {
+                    let evidence = match found {
+                        Found::Evidence(evidence) => Some(evidence),
+                        Found::Report(_) | Found::Nothing => None,
+                    };
+                    ahead.push(TrialPlan { evidence, ..trial });
                     continue;
                 }
             };
@@ -198,11 +199,6 @@ fn is_open(report: &TrialReport, is_needed: fn(&TrialReport) -> bool) -> bool {
     collect::is_worth_another_run(report) && is_needed(report)
 }
 
-/// Whether a kept report tells what is asked now. An inconclusive one may have had no second run, because nobody asked for
-/// its answer then.
-fn is_answer(report: &TrialReport, is_needed: fn(&TrialReport) -> bool) -> bool {
-    report.speed <= 1.0 || !is_open(report, is_needed)
-}
 
 #[cfg(test)]
 mod tests {
@@ -213,11 +209,11 @@ mod tests {
     fn a_kept_trial_without_an_answer_is_played_where_somebody_asks() {
         let kept = |verdict, speed| TrialReport { speed, ..sample::trial("a/b", verdict) };
         let undecided = kept(Verdict::Inconclusive, 4.0);
-        assert!(!is_answer(&undecided, |_| true));
-        assert!(is_answer(&undecided, |_| false), "nobody asks");
-        assert!(is_answer(&kept(Verdict::Inconclusive, 1.0), |_| true), "it had its second run");
+        assert!(is_open(&undecided, |_| true));
+        assert!(!is_open(&undecided, |_| false), "nobody asks");
+        assert!(is_open(&kept(Verdict::Inconclusive, 1.0), |_| true), "the machine was too busy twice");
         for verdict in [Verdict::Pass, Verdict::Fail, Verdict::Known] {
-            assert!(is_answer(&kept(verdict, 4.0), |_| true));
+            assert!(!is_open(&kept(verdict, 4.0), |_| true));
         }
     }
 }

@@ -214,11 +214,11 @@ impl Edit {
             | Edit::MdatSize { .. }
             | Edit::NoKeyFrame
             | Edit::NoFirstKeyFrame => true,
-            Edit::Corrupt { track, .. } | Edit::Without(track) | Edit::Shorter { track, .. } => {
-                *track == Kind::Video
-            }
+            Edit::Corrupt { track, .. }
+            | Edit::Without(track)
+            | Edit::Shorter { track, .. }
+            | Edit::Late { track, .. } => *track == Kind::Video,
             Edit::Tfdt { .. }
-            | Edit::Late { .. }
             | Edit::AudioFirst
             | Edit::TwoFragments
             | Edit::Insert(_)

@@ -369,6 +369,16 @@ fn samples_go_at_either_end() {
 }
 
 #[test]
+fn what_leaves_no_picture_or_half_of_one_spoils_a_segment() {
+    for text in ["video late 180ms", "video shorter 200ms", "without video", "corrupt frame 1"] {
+        assert!(edit(text).spoils(), "{text}: the frames behind the key frame hang on it, or are not there");
+    }
+    for text in ["audio late 180ms", "without audio", "corrupt audio frame 1", "tfdt +300s", "two fragments"] {
+        assert!(!edit(text).spoils(), "{text}");
+    }
+}
+
+#[test]
 fn a_segment_is_parted_at_its_key_frame() {
     let after = edited("two fragments", &segment_2());
     assert_eq!(kinds(&after), ["moof", "mdat", "moof", "mdat"]);
