@@ -32,6 +32,9 @@ pub struct Options {
     /// With --npm, the browser engine
     #[arg(long, value_name = "NAME", requires = "npm")]
     pub browser: Option<String>,
+    /// With --npm, only this unpatched player; may be repeated
+    #[arg(long = "player", value_name = "NAME", requires = "npm", value_parser = npm::PLAYERS)]
+    pub players: Vec<String>,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
@@ -41,7 +44,7 @@ pub struct Options {
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     if options.npm {
         let browser = options.browser.as_deref().unwrap_or(ENGINES[0].name);
-        return Ok(check::conclude(&npm::run(browser, options.yes)?));
+        return Ok(check::conclude(&npm::run(browser, &options.players, options.yes)?));
     }
     let checks = run(options)?;
     let code = check::conclude(&checks);

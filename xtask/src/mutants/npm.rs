@@ -12,10 +12,11 @@ use crate::conformance::select::find_scenarios;
 use crate::{conformance, paths, report};
 
 /// Runs the patched players in the scenarios they name, and the unpatched ones in every legal scenario without a fault,
-/// begun at ten phases.
-pub fn run(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
+/// begun at ten phases: these players, or all if none is named.
+pub fn run(browser: &str, players: &[String], yes: bool) -> anyhow::Result<Vec<Check>> {
+    let all = PLAYERS.map(str::to_owned);
     let mut checks = guilt(browser, yes)?;
-    checks.extend(innocence(browser, yes)?);
+    checks.extend(innocence(browser, if players.is_empty() { &all } else { players }, yes)?);
     Ok(checks)
 }
 
@@ -39,20 +40,20 @@ fn guilt(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
     Ok(of_each.collect())
 }
 
-fn innocence(browser: &str, yes: bool) -> anyhow::Result<Vec<Check>> {
+fn innocence(browser: &str, players: &[String], yes: bool) -> anyhow::Result<Vec<Check>> {
     let scenarios = find_scenarios(&paths::root().join("scenarios"))?;
     let is_quiet =
         |file: &std::path::Path| read_scenario(file).is_ok_and(|scenario| is_undisturbed(&scenario));
     let quiet: Vec<String> =
         scenarios.into_iter().filter(|(_, file)| is_quiet(file)).map(|(name, _)| name).collect();
     let trials =
-        PLAYERS.iter().flat_map(|player| quiet.iter().map(move |s| format!("{player}@{browser}/{s}")));
+        players.iter().flat_map(|player| quiet.iter().map(move |s| format!("{player}@{browser}/{s}")));
     let filters: Vec<String> = trials.collect();
     let mut checks = Vec::new();
     for tenth in 0..PHASES {
         let report = conformance::run_whole(conformance::Options {
             filters: filters.clone(),
-            players: PLAYERS.iter().map(|player| (*player).to_owned()).collect(),
+            players: players.to_vec(),
             browsers: vec![browser.to_owned()],
             out: Some(paths::target().join(format!("innocence/{tenth}"))),
             phase: Some(f64::from(tenth) / f64::from(PHASES)),
@@ -92,7 +93,7 @@ fn is_open(trial: &TrialReport) -> bool {
     trial.verdict == Verdict::Inconclusive && (breaks_a_must(trial) || !judge::is_left_to_speed_1(trial))
 }
 
-const PLAYERS: [&str; 3] = ["hls.js", "shaka-player", "video.js"];
+pub const PLAYERS: [&str; 3] = ["hls.js", "shaka-player", "video.js"];
 const PHASES: u8 = 10;
 
 #[cfg(test)]
