@@ -1,64 +1,70 @@
 // The glue: the only place that knows fetch, Media Source Extensions and timers. What to do when is decided
-// in player/core; its events and requests are numbered and named as in player/src/wasm.rs.
-const WOKEN = 0, OPENED = 1, LOADED = 2, FAILED = 3, UPDATED = 4, QUOTA = 5, BROKEN = 6, UNSUPPORTED = 7, ENDED = 8;
-const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
-// What a moof at the beginning of a segment needs at most.
-const HEAD_BYTES = 1 << 18;
-const bytes = Uint8Array.from("@wasm@", (char) => char.charCodeAt());
+// in player/core; its events and requests are numbered as in player/src/wasm.rs.
+import { codecs, decodeTime } from './boxes.js';
+import { found } from './places.js';
+import { bytes } from './bytes.js';
+
+// To LOADED and FAILED the resource is added.
+const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, UPDATED = 8, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, ENDED = 12, SOUGHT = 13;
+const INIT = 1, SEGMENT = 2;
+// By their codes; after the first two the session goes on.
+const MESSAGES =
+  'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no EXT-X-MAP,no decoder,no WebAssembly';
+const NO_WEB_ASSEMBLY = 9;
 
 // Plays the live HLS stream at `url` in a video element.
 // options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
-// Dispatches `playererror` on the element, with detail {fatal, message}. Returns {stop()}.
-export function play(url, video, options) {
+// options.patience: for how many seconds a playlist that is not found is waited for.
+// Dispatches `playererror` on the element, with detail {code, fatal, message}, and `playerlatency`, with seconds behind the
+// end of the playlist. Returns {stop()}.
+export function play(url, video, options = {}) {
+  const Source = globalThis.ManagedMediaSource ?? MediaSource;
   const requests = [], bodies = [];
+  let text = '';
   // Whether somebody has paused. An element in error says that it is paused, too, which nobody asked for.
   let isPaused;
+  // The next `seeking` is of the core's making.
+  let isOwnSeek;
   let core, source, buffer, type, base, timer, listeners, stopped;
 
   const now = () => performance.now();
-  const tell = (kind, resource = 0, value = 0) => {
+  const tell = (kind, value) => {
     if (core) {
       clearTimeout(timer);
-      const at = core.event(kind, resource, value, now());
-      if (core && at < Infinity) timer = setTimeout(tell, Math.max(0, at - now()), WOKEN);
+      const at = core.a(kind, value, now());
+      if (core) timer = setTimeout(tell, at - now(), WOKEN);
     }
   };
-  const text = (pointer, length) => decode(new Uint8Array(core.memory.buffer, pointer, length));
-  const listen = (target, name, action) =>
-    target.addEventListener(name, action, { signal: listeners.signal });
+  const listen = (target, name, action) => target.addEventListener(name, action, { signal: listeners.signal });
   // Listeners of the page may call stop(), so they run when the core has returned.
-  const report = (fatal, message) =>
-    queueMicrotask(() => video.dispatchEvent(new CustomEvent('playererror', { detail: { fatal, message } })));
+  const dispatch = (name, detail) => queueMicrotask(() => video.dispatchEvent(new CustomEvent(name, { detail })));
+  const report = (code) => dispatch('playererror', { code, fatal: code > 1, message: MESSAGES.split(',')[code] });
   const close = () => {
     core = 0;
     clearTimeout(timer);
     listeners.abort();
     requests.map((request) => request.abort());
   };
-
-  const put = (resource, body) => {
-    const pointer = core.room(resource, body.byteLength);
-    if (pointer) new Uint8Array(core.memory.buffer, pointer, body.byteLength).set(new Uint8Array(body));
-    return pointer;
-  };
-
-  // The core must have returned before it is told anything.
-  const later = (kind) => queueMicrotask(() => tell(kind));
   const attempt = (action) => {
     try {
       action();
-    } catch (error) {
-      later(error.name == 'QuotaExceededError' ? QUOTA : BROKEN);
+    } catch ({ name }) {
+      // The core must have returned before it is told anything.
+      queueMicrotask(() => tell(name == 'QuotaExceededError' ? QUOTA : name == 'NotSupportedError' ? UNSUPPORTED : BROKEN));
     }
+  };
+  const bufferedEnd = () => {
+    const ranges = video.buffered;
+    return ranges.length && ranges.end(ranges.length - 1);
   };
 
   const load = async (resource, uri, offset, length) => {
     const request = (requests[resource] = new AbortController());
     const began = now();
-    let status = 0, body;
+    let value = 0, body;
     try {
-      const { headers, ...rest } = options?.fetch ?? {};
-      const response = await fetch(resource ? new URL(uri, base) : uri || url, {
+      const { headers, ...rest } = options.fetch ?? {};
+      const response = await fetch(uri, {
         ...rest,
         headers: length ? { ...headers, Range: `bytes=${offset}-${offset + length - 1}` } : headers,
         cache: 'no-store',
@@ -69,82 +75,99 @@ export function play(url, video, options) {
         // A server that ignores the range sends everything.
         if (length && response.status == 200) body = body.slice(offset, offset + length);
         else if (isShort(response.headers, body.byteLength)) body = 0;
-        // Of a Multivariant Playlist the first variant is played, which its author meant to be started with.
-        // A variant that is none itself is no playlist: followed, it could lead in circles.
-        const variant = body && !resource && !uri && /^#EXT-X-STREAM-INF:.*\s+([^#\s]+)/m.exec(decode(body));
-        if (variant && request == requests[resource]) return load(resource, new URL(variant[1], response.url));
-        // What is no playlist must not take the place of the last one.
-        if (body && !(resource ? hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat']) : isPlaylist(body)))
-          body = 0;
         if (body && !resource) {
-          base = response.url;
-          if (uri) url = uri;
-        }
+          const playlist = new TextDecoder().decode(body);
+          // Of a Multivariant Playlist the first variant is played that can be, in the order that its author meant. A
+          // variant that is none itself is no playlist: followed, it could lead in circles.
+          const variants = uri === url && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
+          const isPlayed = ([, attributes]) => {
+            const codecs = /CODECS="(.*?)"/.exec(attributes);
+            return !codecs || Source.isTypeSupported(`video/mp4;${codecs[0]}`);
+          };
+          const variant = variants && (variants.find(isPlayed) ?? variants[0]);
+          if (request != requests[resource]) return;
+          if (variant) return load(resource, new URL(variant[2], response.url));
+          // Both tags are required. What is no playlist must not take the place of the last one.
+          if (/^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(playlist)) {
+            base = response.url;
+            url = uri;
+            text = playlist;
+          } else body = 0;
+          value = now() - began;
+        } else if (body && !hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat'])) body = 0;
       } else {
-        status = response.status;
+        value = response.status;
         // The rest of an answer that nobody reads must not hold the connection.
         request.abort();
       }
     } catch {}
-    if (request == requests[resource] && core) {
-      if (body && resource != SEGMENT && !put(resource, body)) body = 0;
+    if (request == requests[resource]) {
       bodies[resource] = body;
-      if (body) tell(LOADED, resource, now() - began);
-      else tell(FAILED, resource, status);
+      if (resource == SEGMENT && body && buffer)
+        value = decodeTime(bodies[INIT], body) + buffer.timestampOffset < bufferedEnd() - 0.4;
+      tell((body ? LOADED : FAILED) + resource, value);
     }
   };
 
-  const imports = {
-    load: (resource, pointer, length, offset, size) => void load(resource, text(pointer, length), offset, size),
-    cancel(resource) {
+  const imports = [
+    (resource, place) => {
+      const [uri, offset, length] = found(text, place, resource == INIT);
+      load(resource, place ? new URL(uri, base) : url, offset, length);
+    },
+    (resource) => {
       requests[resource]?.abort();
-      requests[resource] = new AbortController();
+      delete requests[resource];
     },
-    codecs(pointer, length) {
-      const wanted = `video/mp4; codecs="${text(pointer, length)}"`;
-      try {
-        if (!buffer) {
-          buffer = source.addSourceBuffer(wanted);
-          listen(buffer, 'updateend', () => buffer.updating || tell(source.readyState == 'open' ? UPDATED : BROKEN));
-        } else if (wanted != type) buffer.changeType?.(wanted);
-        type = wanted;
-      } catch {
-        later(UNSUPPORTED);
-      }
-    },
-    append: (resource, start) =>
+    (resource, start) =>
       attempt(() => {
-        // Not before the media: WebKit's abort() forgets the init.
-        if (resource == INIT) buffer.abort();
         const body = bodies[resource];
-        if (start >= 0) {
-          if (put(INIT, bodies[INIT]) && put(SEGMENT, body.slice(0, HEAD_BYTES))) start = core.offset(start);
-          buffer.timestampOffset = start;
+        if (resource == INIT) {
+          const wanted = `video/mp4;codecs="${codecs(body)}"`;
+          if (!buffer) {
+            buffer = source.addSourceBuffer(wanted);
+            listen(buffer, 'updateend', () => buffer.updating || tell(source.readyState == 'open' ? UPDATED : BROKEN));
+          } else {
+            // Not before the media: WebKit's abort() forgets the init.
+            buffer.abort();
+            if (wanted != type) buffer.changeType?.(wanted);
+          }
+          type = wanted;
+        } else {
+          const mode = start < 0 ? 'segments' : 'sequence';
+          if (buffer.mode != mode) buffer.mode = mode;
+          if (start >= 0) buffer.timestampOffset = start;
         }
         buffer.appendBuffer(body);
       }),
-    remove: (end) => attempt(() => buffer.remove(0, end)),
-    seek: (to) => void (video.currentTime = to),
-    end: () => attempt(() => source.endOfStream()),
-    rebuild: () => attach(),
-    close,
-    report: (fatal, pointer, length) => report(!!fatal, text(pointer, length)),
-    playhead: () => video.currentTime,
-    edge(index, which) {
-      const ranges = video.buffered;
-      return index < ranges.length ? ranges[which ? 'end' : 'start'](index) : -1;
+    (end) => attempt(() => buffer.remove(0, end)),
+    (to) => {
+      isOwnSeek = 1;
+      video.currentTime = to;
     },
-    starving: () => video.readyState < 3,
-  };
+    (isHurrying) => (video.playbackRate = isHurrying ? 1.1 : 1),
+    () => attempt(() => source.endOfStream()),
+    () => attach(),
+    close,
+    (index) => text.charCodeAt(index),
+    report,
+    (seconds) => dispatch('playerlatency', seconds),
+    () => video.currentTime,
+    (index) => {
+      const ranges = video.buffered;
+      return index < 2 * ranges.length ? ranges[index & 1 ? 'end' : 'start'](index >> 1) : -1;
+    },
+    () => (video.readyState < 3) | (video.paused << 1) | ((source.streaming == false) << 2),
+  ];
 
   const attach = () => {
+    const open = () => tell(OPENED, 1000 * (options.patience ?? 0));
     listeners?.abort();
     listeners = new AbortController();
     buffer = 0;
-    source = new MediaSource();
+    source = new Source();
     listen(source, 'sourceopen', () => {
       URL.revokeObjectURL(video.src);
-      tell(OPENED);
+      open();
     });
     // WebKit closes it with an error, and tells that later; else somebody has given the element another source.
     listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : (stopped = 1) && close()));
@@ -153,19 +176,24 @@ export function play(url, video, options) {
     listen(video, 'waiting', () => tell(WOKEN));
     listen(video, 'ended', () => tell(ENDED));
     listen(video, 'error', () => video.error && tell(BROKEN));
+    listen(video, 'seeking', () => (isOwnSeek ? (isOwnSeek = 0) : tell(SOUGHT)));
+    // Without it there is no ManagedMediaSource.
+    video.disableRemotePlayback = true;
     video.src = URL.createObjectURL(source);
     // Without the visitor's consent it waits for the visitor, which is no error.
     if (!isPaused) video.play().catch(() => {});
+    return open;
   };
 
-  attach();
-  WebAssembly.instantiate(bytes, { g: imports }).then(
+  const open = attach();
+  WebAssembly.instantiate(bytes, { a: imports }).then(
     ({ instance }) => {
       if (stopped) return;
       core = instance.exports;
-      tell(source.readyState == 'open' ? OPENED : WOKEN);
+      if (source.readyState == 'open') open();
+      else tell(WOKEN);
     },
-    () => stopped || (close(), report(true, 'WebAssembly not allowed')),
+    () => stopped || (close(), report(NO_WEB_ASSEMBLY)),
   );
   return {
     stop() {
@@ -177,11 +205,6 @@ export function play(url, video, options) {
     },
   };
 }
-
-const decode = (bytes) => new TextDecoder().decode(bytes);
-
-// Both tags are required.
-const isPlaylist = (body) => /^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(decode(body));
 
 // The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
 // body, and other origins don't show that it was: so only what compression cannot explain counts.

@@ -81,7 +81,7 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
     // Held until the report is written: the lock ends with the file.
     let lock = take_folder(&out)?;
     let target = paths::target();
-    player::build(&paths::root(), &target)?;
+    player::build(&paths::root(), &target, player::Form::at_hand())?;
     nextest::build(&out)?;
     let ground = Ground { fixtures, listen };
     runtime.block_on(async {
@@ -126,7 +126,7 @@ pub fn prepare(options: &Options) -> anyhow::Result<Selection> {
 /// Drops what `--resume` would take over of these trials.
 pub fn forget(options: &Options, selection: &Selection) -> anyhow::Result<()> {
     // What is kept is found by what the player is now.
-    player::build(&paths::root(), &paths::target())?;
+    player::build(&paths::root(), &paths::target(), player::Form::at_hand())?;
     let engines = selection.trials.iter().map(|trial| trial.plan.browser.as_str());
     let kept = Kept::open(engines, options.strict)?;
     for trial in &selection.trials {

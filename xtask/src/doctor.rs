@@ -37,6 +37,8 @@ pub enum Need {
     Npm,
     /// The players under test that come from npm.
     NpmPlayers,
+    /// What makes the player smaller; it comes from npm.
+    PlayerTools,
     Java,
     /// The Selenium Grid that trials are run through in a test; it comes from npm.
     Grid,
@@ -184,6 +186,7 @@ fn title(need: Need) -> String {
         Need::WasmTarget => format!("the Rust target {WASM}"),
         Need::Npm => "npm".to_owned(),
         Need::NpmPlayers => "the players from npm".to_owned(),
+        Need::PlayerTools => "the tools that the player is made smaller with".to_owned(),
         Need::Java => "Java".to_owned(),
         Need::Grid => "Selenium Grid".to_owned(),
     }
@@ -205,6 +208,7 @@ fn find(need: Need) -> Finding {
             None => Finding::Missing("not in PATH".to_owned()),
         },
         Need::NpmPlayers => npm::find(npm::PLAYERS),
+        Need::PlayerTools => npm::find(npm::PLAYER_TOOLS),
         Need::Java => match engine::find_in_path("java") {
             Some(java) => version_or_missing(&java, "--version"),
             None => Finding::Missing("not in PATH".to_owned()),

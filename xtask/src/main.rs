@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 mod bench;
 mod check;
@@ -28,6 +28,9 @@ mod schema;
 mod serve;
 mod stop;
 mod test;
+
+use doctor::{Consent, Need};
+use player::Form;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and prove the player")]
@@ -64,11 +67,21 @@ enum Command {
     /// Run trials through a Selenium Grid that is started here, and see them end as without one.
     Grid(grid::Options),
     /// Build the player and print its sizes.
-    Player,
+    Player(PlayerOptions),
     /// Make the media of the fixtures.
     Fixtures,
     /// Write the scenario file's schema and reference from the code that reads it, and the matrix' page from docs/matrix.json.
     Schema,
+}
+
+#[derive(Debug, Args)]
+struct PlayerOptions {
+    /// Build it by cargo alone, which can be read, and is a quarter larger
+    #[arg(long, conflicts_with = "yes")]
+    plain: bool,
+    /// Install what is missing; each command is printed before it runs
+    #[arg(long)]
+    yes: bool,
 }
 
 fn main() -> ExitCode {
@@ -85,7 +98,7 @@ fn main() -> ExitCode {
         Command::Report(command) => report::command(command),
         Command::Pages(options) => pages::command(options),
         Command::Grid(options) => grid::command(&options),
-        Command::Player => player_command(),
+        Command::Player(options) => player_command(&options),
         Command::Fixtures => fixtures::command(),
         Command::Schema => schema::command(),
     };
@@ -95,8 +108,11 @@ fn main() -> ExitCode {
     })
 }
 
-fn player_command() -> anyhow::Result<ExitCode> {
-    let sizes = player::build(&paths::root(), &paths::target())?;
+fn player_command(options: &PlayerOptions) -> anyhow::Result<ExitCode> {
+    let form = if options.plain { Form::Plain } else { Form::Shipped };
+    let tools: &[Need] = if options.plain { &[] } else { &[Need::Npm, Need::PlayerTools] };
+    doctor::provide(&[&[Need::WasmTarget], tools].concat(), Consent::from_yes(options.yes))?;
+    let sizes = player::build(&paths::root(), &paths::target(), form)?;
     println!("player: {} bytes, {} with gzip, {} with brotli", sizes.raw, sizes.gzip, sizes.brotli);
     Ok(ExitCode::SUCCESS)
 }

@@ -66,7 +66,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     doctor::provide(&needs, Consent::from_yes(options.yes))?;
     // Held until the report is written: the lock ends with the file.
     let _lock = take_folder(&out)?;
-    player::build(&paths::root(), &paths::target())?;
+    player::build(&paths::root(), &paths::target(), player::Form::at_hand())?;
     let fixtures = fixtures::make(&scenario.sources.into_iter().collect())?;
 
     let trial = TrialPlan {

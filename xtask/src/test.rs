@@ -11,7 +11,7 @@ use segproof_harness::engine::ENGINES;
 use crate::check::{self, Check};
 use crate::conformance::Speed;
 use crate::conformance::compare::{Outcome, binding_rules, outcome};
-use crate::doctor::{self, Consent};
+use crate::doctor::{self, Consent, Need};
 use crate::{conformance, grid, guide, mutants, overload, pages, paths, report};
 
 #[derive(Debug, Args)]
@@ -33,7 +33,8 @@ struct Tally {
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
-    doctor::provide(doctor::USUAL, Consent::from_yes(options.yes))?;
+    let needs = [doctor::USUAL, &[Need::Npm, Need::PlayerTools]].concat();
+    doctor::provide(&needs, Consent::from_yes(options.yes))?;
     let mut tally = unit_tests()?.and(doc_tests()?);
     let mut checks =
         mutants::run(&mutants::Options { all: options.all, yes: options.yes, ..Default::default() })?;

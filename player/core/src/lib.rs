@@ -13,54 +13,56 @@
 //! 3. Segments are appended in playlist order, because only one is on its way at a time.
 //! 4. A playlist that answers 404 or 410 ends the session: nothing more is requested, what is buffered plays.
 //!
-//! # Why `segments` mode, and an offset for each run
+//! # Runs
 //!
 //! MSE's `sequence` mode ignores the timestamps of the media, which makes a player immune to encoders that
 //! restart their clock, but with audio and video in one SourceBuffer it places both by whichever frame comes
 //! first, so that every lost frame may pull them apart, and WebKit shows nothing of a picture that it begins with
 //! and that has B-frames. `segments` mode keeps them together and trips over restarted clocks. So a *run* of
-//! segments is placed once: its first segment is given the `timestampOffset` that puts it at the end of what is
-//! buffered ([`placement`]), and the following ones keep it. A new run begins at the start, at a discontinuity,
-//! behind a skipped segment, after a restart of the stream, and when a segment turns out not to have extended the
-//! buffer (a clock that went back without a mark): that one is appended again as the first of a new run.
+//! segments is placed once. The first of a session keeps the times of its media, and the playhead goes there; the first
+//! segment of every other is appended in `sequence` mode, at the end of what is buffered, and the following ones in
+//! `segments` mode with the offset that came of it. A new run begins at a discontinuity, behind a skipped segment, after a
+//! restart of the stream, and where the clock of the media has gone back.
 //!
 //! A run begins with `abort()` and its init. Without `abort()` WebKit drops media whose clock went back, and with it
 //! WebKit forgets the init.
 
 #![no_std]
 
-mod boxes;
-pub mod codecs;
-pub mod placement;
 mod player;
 pub mod playlist;
 
 pub use player::Player;
-pub use playlist::ByteRange;
+pub use playlist::{Place, Text};
 
 /// What can be requested; each has one request at a time and one body, which the shell keeps until the next
 /// request for the same resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Resource {
     Playlist,
     Init,
     Segment,
 }
 
-/// What happened. Times are milliseconds of one monotonic clock, media times are seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Event<'a> {
+/// What happened, as numbered in the glue; some of it comes with a value. Times are milliseconds of one monotonic clock, media
+/// times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Event {
     /// The time has come that `handle` asked for, or the session begins.
     Woken,
-    /// The MediaSource is open.
-    Opened,
-    /// A body is complete and plausible. The text of the playlist is an argument of `handle`; it came so many
-    /// milliseconds after it was asked for, not counting what led to it.
-    PlaylistLoaded(u32),
-    InitLoaded(&'a [u8]),
+    /// A body is complete and plausible. The playlist came that long after it was asked for, not counting what led to it.
+    PlaylistLoaded,
+    InitLoaded,
+    /// With more than zero if its media begin before the end of what is buffered, where the current run would put them.
     SegmentLoaded,
     /// A request failed: its HTTP status, or zero for the network, a timeout or an implausible body.
-    Failed(Resource, u16),
+    PlaylistFailed,
+    InitFailed,
+    SegmentFailed,
+    /// The MediaSource is open; a playlist that is gone is waited for that long.
+    Opened,
     /// The append or the removal is done (`updateend`).
     Updated,
     /// The append was refused because the SourceBuffer is full; nothing was appended.
@@ -71,44 +73,79 @@ pub enum Event<'a> {
     Unsupported,
     /// Playback reached the end.
     Ended,
+    /// The viewer has moved the playhead.
+    Sought,
 }
 
-/// How bad a report is.
+impl Event {
+    pub const ALL: [Event; 14] = [
+        Event::Woken,
+        Event::PlaylistLoaded,
+        Event::InitLoaded,
+        Event::SegmentLoaded,
+        Event::PlaylistFailed,
+        Event::InitFailed,
+        Event::SegmentFailed,
+        Event::Opened,
+        Event::Updated,
+        Event::QuotaExceeded,
+        Event::Broken,
+        Event::Unsupported,
+        Event::Ended,
+        Event::Sought,
+    ];
+}
+
+/// What there is to tell the page, in the order of the messages in the glue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The session goes on.
-    Warning,
-    /// The session is over.
-    Fatal,
+#[repr(u32)]
+pub enum Report {
+    // The session goes on.
+    SegmentLost,
+    MediaLost,
+    // It does not.
+    MediaError,
+    NoPlaylist,
+    PlaylistLost,
+    SegmentsLost,
+    InitLost,
+    NoMap,
+    NoDecoder,
 }
 
-/// The world as the player sees it: requests, one SourceBuffer, one media element.
-pub trait Shell {
-    /// Begins a request. `uri` is as listed, to be resolved against where the playlist came from; it is empty
-    /// for the playlist itself.
-    fn load(&mut self, resource: Resource, uri: &[u8], range: ByteRange);
+/// The world as the player sees it: requests, one SourceBuffer, one media element, and the text of the playlist that was
+/// loaded last.
+pub trait Shell: Text {
+    /// Begins a request for what stands at a place of the text: the attributes of an EXT-X-MAP, or the URI of a segment,
+    /// which EXT-X-BYTERANGE may stand before. It is empty for the playlist itself.
+    fn load(&mut self, resource: Resource, place: Place);
     /// Ends a request, of which nothing may be heard any more.
     fn cancel(&mut self, resource: Resource);
-    /// Makes the SourceBuffer ready for these codecs.
-    fn set_codecs(&mut self, codecs: &[u8]);
-    /// Appends the body of a resource, an init after `abort()`. With a time, it begins a run there
-    /// ([`placement::timestamp_offset_s`]).
+    /// Appends the body of a resource, an init after `abort()`. With a time, it is appended in `sequence` mode there, and in
+    /// `segments` mode otherwise.
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>);
     /// Removes everything before a time from the SourceBuffer.
     fn remove_before(&mut self, end_s: f64);
     /// Moves the playhead.
     fn seek(&mut self, to_s: f64);
+    /// Plays faster, to catch up, or again at the usual rate.
+    fn hurry(&mut self, is_hurrying: bool);
     /// Declares that nothing more will be appended.
     fn end_of_stream(&mut self);
     /// Puts a new MediaSource in the place of one that is lost; `Event::Opened` follows.
     fn rebuild(&mut self);
     /// The session is over: nothing may remain, and no event follows.
     fn close(&mut self);
-    fn report(&mut self, severity: Severity, message: &str);
+    fn report(&mut self, report: Report);
+    /// How far the playhead is behind the end of the list, in seconds.
+    fn report_latency(&mut self, latency_s: f64);
 
     fn playhead_s(&self) -> f64;
-    /// The buffered range with this index.
-    fn buffered_s(&self, index: u32) -> Option<(f64, f64)>;
+    /// Where the first buffered range begins and ends, then the second, and so on; below zero behind the last.
+    fn edge_s(&self, index: u32) -> f64;
     /// The element has no frame after the current one (`readyState` below HAVE_FUTURE_DATA).
     fn is_starving(&self) -> bool;
+    fn is_paused(&self) -> bool;
+    /// The engine wants no media now (`ManagedMediaSource.streaming` is false).
+    fn is_full(&self) -> bool;
 }

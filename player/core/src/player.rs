@@ -7,13 +7,13 @@ mod limits;
 mod playhead;
 mod requests;
 
-use crate::codecs::Codecs;
-use crate::playlist::ByteRange;
-use crate::{Event, Resource, Severity, Shell};
+use crate::playlist::Reader;
+use crate::{Event, Report, Resource, Shell};
 use limits::*;
-use playhead::unstick;
+use playhead::View;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 enum Phase {
     /// Requests and appends.
     Playing,
@@ -25,6 +25,7 @@ enum Phase {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 enum State {
     Idle,
     /// Until `Request::at_ms` at most.
@@ -43,7 +44,12 @@ struct Request {
     failures: u32,
 }
 
+impl Request {
+    const NONE: Request = Request { state: State::Idle, at_ms: 0.0, failures: 0 };
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 enum Busy {
     Idle,
     Init,
@@ -52,12 +58,17 @@ enum Busy {
 }
 
 /// One session: one playlist, one media element.
+// What is used by a pointer comes first: see `Player::IN_MEMORY_BYTES`.
+#[repr(C)]
 pub struct Player {
+    requests: [Request; 3],
     phase: Phase,
     td_ms: f64,
-    requests: [Request; 3],
 
     // The playlist.
+    reader: Reader,
+    /// How long one that is gone is waited for.
+    patience_ms: f64,
     failing_since_ms: f64,
     text_hash: u32,
     /// The text that the shell holds is a Media Playlist.
@@ -73,7 +84,7 @@ pub struct Player {
     has_joined: bool,
     /// The lowest Media Sequence Number that is still wanted; what the segment request is for, if there is one.
     next_msn: u64,
-    /// The segment that was requested last: its number, and `Segment::key`. It is what the init belongs to.
+    /// The segment that was requested last: its number, and `Playlist::segment_key`. It is what the init belongs to.
     last_msn: u64,
     last_key: u32,
     /// The next segment begins a run.
@@ -85,10 +96,8 @@ pub struct Player {
     is_slow: bool,
 
     // The init.
-    /// `Map::key` of the init that was requested last; zero for none.
+    /// `Playlist::map_key` of the init that was requested last; zero for none.
     map_key: u32,
-    codecs: Codecs,
-    codecs_set: bool,
     /// It has to be appended before the next segment.
     needs_init: bool,
 
@@ -101,123 +110,142 @@ pub struct Player {
     full_until_ms: f64,
     has_media: bool,
     end_before_append_s: f64,
+
+    // The playhead.
+    view: View,
+    /// Where it goes when there are media again: so far behind their beginning.
+    resume_s: f64,
+    /// It has yet to go there.
+    resumes: bool,
+    /// How far it was from the end of what was buffered, when that was last asked.
+    left_s: f64,
+    is_hurrying: bool,
+    /// The viewer has gone somewhere else than to the end.
+    is_away: bool,
+
+    // A MediaSource that was lost.
     rebuilds: u32,
     rebuilt_ms: f64,
+    /// Up to here each segment is appended when the one before it has nearly been played, so that it is known which one
+    /// a decoder fails at.
+    careful_end_msn: u64,
     /// The last segment that cost the MediaSource, and those that are left out for it.
     suspect_msn: u64,
     refused_msn: u64,
     refused_end_msn: u64,
 
+    // Its own clock.
+    late_ms: f64,
     tick_ms: f64,
     /// When the shell was asked to send the next event at the latest.
     wake_ms: f64,
 }
 
-impl Default for Player {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Player {
-    pub const fn new() -> Self {
-        Player {
-            phase: Phase::Playing,
-            td_ms: TARGET_DURATION_UNKNOWN_S * 1000.0,
-            requests: [Request { state: State::Idle, at_ms: 0.0, failures: 0 }; 3],
-            failing_since_ms: f64::NAN,
-            text_hash: 0,
-            is_listed: false,
-            end_list: false,
-            has_all: false,
-            first_msn: 0,
-            end_msn: 0,
-            rollbacks: 0,
-            has_joined: false,
-            next_msn: 0,
-            last_msn: u64::MAX,
-            last_key: 0,
-            begins_run: true,
-            skips: 0,
-            segment_began_ms: 0.0,
-            is_slow: false,
-            map_key: 0,
-            codecs: Codecs::NONE,
-            codecs_set: false,
-            needs_init: true,
-            is_open: false,
-            busy: Busy::Idle,
-            busy_until_ms: 0.0,
-            full_until_ms: 0.0,
-            has_media: false,
-            end_before_append_s: 0.0,
-            rebuilds: 0,
-            rebuilt_ms: f64::NEG_INFINITY,
-            suspect_msn: u64::MAX,
-            refused_msn: u64::MAX,
-            refused_end_msn: u64::MAX,
-            tick_ms: 0.0,
-            wake_ms: f64::INFINITY,
-        }
-    }
+    /// How much of a player has to be in memory: the rest is used field by field, each under its own name.
+    pub const IN_MEMORY_BYTES: usize = core::mem::offset_of!(Player, phase);
 
-    /// Takes in one event and does what can be done. `playlist` is the body of the last playlist request that
-    /// succeeded. Returns the time at which to send `Event::Woken`; infinite if the session is over.
-    pub fn handle(&mut self, event: Event, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) -> f64 {
+    pub const NEW: Player = Player {
+        phase: Phase::Playing,
+        td_ms: TARGET_DURATION_UNKNOWN_S * 1000.0,
+        requests: [Request::NONE; 3],
+        reader: Reader::NEW,
+        patience_ms: 0.0,
+        failing_since_ms: f64::NAN,
+        text_hash: 0,
+        is_listed: false,
+        end_list: false,
+        has_all: false,
+        first_msn: 0,
+        end_msn: 0,
+        rollbacks: 0,
+        has_joined: false,
+        next_msn: 0,
+        last_msn: u64::MAX,
+        last_key: 0,
+        begins_run: true,
+        skips: 0,
+        segment_began_ms: 0.0,
+        is_slow: false,
+        map_key: 0,
+        needs_init: true,
+        is_open: false,
+        busy: Busy::Idle,
+        busy_until_ms: 0.0,
+        full_until_ms: 0.0,
+        has_media: false,
+        end_before_append_s: 0.0,
+        view: View::NONE,
+        resume_s: 0.0,
+        resumes: true,
+        left_s: 0.0,
+        is_hurrying: false,
+        is_away: false,
+        rebuilds: 0,
+        rebuilt_ms: f64::NEG_INFINITY,
+        careful_end_msn: 0,
+        suspect_msn: u64::MAX,
+        refused_msn: u64::MAX,
+        refused_end_msn: u64::MAX,
+        late_ms: 0.0,
+        tick_ms: 0.0,
+        wake_ms: f64::INFINITY,
+    };
+
+    /// Takes in one event with its value and does what can be done. Returns the time at which to send `Event::Woken`, unless
+    /// the session has been closed.
+    pub fn handle(&mut self, event: Event, value: f64, now_ms: f64, shell: &mut impl Shell) -> f64 {
         if self.phase == Phase::Closed {
-            return f64::INFINITY;
+            return now_ms;
         }
-        // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued.
-        let late_ms = now_ms - self.wake_ms;
-        if late_ms > 0.0 {
-            for request in &mut self.requests {
-                if request.state == State::Loading {
-                    request.at_ms += late_ms;
-                }
-            }
-            self.failing_since_ms += late_ms;
-            self.busy_until_ms += late_ms;
+        self.view.look(shell);
+        // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued. So a clock of
+        // its own stood still meanwhile.
+        let mut now_ms = now_ms - self.late_ms;
+        if now_ms - self.wake_ms > SLEEP_TD * self.td_ms {
+            self.late_ms += now_ms - self.wake_ms;
+            now_ms = self.wake_ms;
         }
         match event {
             Event::Woken => {}
-            Event::Opened => self.is_open = true,
-            Event::PlaylistLoaded(took_ms) => self.playlist_loaded(now_ms, took_ms, playlist, shell),
-            Event::InitLoaded(init) => {
-                self.codecs = Codecs::read(init);
-                self.codecs_set = false;
-                self.request(Resource::Init).state = State::Ready;
-            }
+            Event::PlaylistLoaded => self.playlist_loaded(now_ms, value, shell),
+            Event::InitLoaded => self.request(Resource::Init).state = State::Ready,
             Event::SegmentLoaded => {
+                if value > 0.0 {
+                    self.begin_run();
+                }
                 self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
                 self.request(Resource::Segment).state = State::Ready;
             }
-            Event::Failed(resource, status) => self.failed(resource, status, 1, now_ms, shell),
+            Event::PlaylistFailed => self.failed(Resource::Playlist, value as u32, 1, now_ms, shell),
+            Event::InitFailed => self.failed(Resource::Init, value as u32, 1, now_ms, shell),
+            Event::SegmentFailed => self.failed(Resource::Segment, value as u32, 1, now_ms, shell),
+            Event::Opened => {
+                self.patience_ms = value;
+                self.is_open = true;
+            }
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
-            Event::Broken => self.broken(now_ms, playlist, shell),
-            Event::Unsupported => self.fatal("codecs not supported", shell),
+            Event::Broken => self.broken(now_ms, shell),
+            Event::Unsupported => self.fatal(Report::NoDecoder, shell),
             // A stream that declares its duration may seem to end before its list does.
             Event::Ended if self.phase == Phase::Ended => self.close(shell),
             Event::Ended => {}
+            Event::Sought => self.is_away = true,
         }
-        self.drive(now_ms, playlist, shell)
+        self.drive(now_ms, shell)
     }
 
-    fn drive(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) -> f64 {
-        for resource in [Resource::Playlist, Resource::Init, Resource::Segment] {
-            let request = *self.request(resource);
-            if request.state == State::Loading && request.at_ms <= now_ms {
-                shell.cancel(resource);
-                self.is_slow |= resource == Resource::Segment;
-                self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
-            }
-        }
+    fn drive(&mut self, now_ms: f64, shell: &mut impl Shell) -> f64 {
+        self.time_out(Resource::Playlist, now_ms, shell);
+        self.time_out(Resource::Init, now_ms, shell);
+        self.time_out(Resource::Segment, now_ms, shell);
         if self.phase == Phase::Playing {
             if !self.end_list && self.is_due(Resource::Playlist, now_ms) {
-                self.load(Resource::Playlist, &[], ByteRange::WHOLE, now_ms, shell);
+                self.load(Resource::Playlist, 0, now_ms, shell);
             }
             if self.is_listed {
-                self.request_media(now_ms, playlist, shell);
+                self.request_media(now_ms, shell);
             }
         }
         if self.busy != Busy::Idle && self.busy_until_ms <= now_ms {
@@ -229,11 +257,39 @@ impl Player {
             self.busy_until_ms = now_ms + TIMEOUT_TD * self.td_ms;
             self.feed(now_ms, shell);
         }
-        if self.has_media {
-            unstick(shell);
+        if self.tick_ms <= now_ms {
+            self.tick_ms = now_ms + TICK_TD * self.td_ms;
         }
-        self.wake_ms = self.wake_at(now_ms);
-        self.wake_ms
+        self.wake_ms = self.tick_ms;
+        self.move_playhead(now_ms, shell);
+        self.wake_for(Resource::Playlist, now_ms);
+        self.wake_for(Resource::Init, now_ms);
+        self.wake_for(Resource::Segment, now_ms);
+        self.wake_ms + self.late_ms
+    }
+
+    #[inline(never)]
+    fn time_out(&mut self, resource: Resource, now_ms: f64, shell: &mut impl Shell) {
+        let request = *self.request(resource);
+        if request.state == State::Loading && request.at_ms <= now_ms {
+            shell.cancel(resource);
+            self.is_slow |= resource == Resource::Segment;
+            self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
+        }
+    }
+
+    #[inline(never)]
+    fn wake_for(&mut self, resource: Resource, now_ms: f64) {
+        let request = *self.request(resource);
+        if matches!(request.state, State::Loading | State::Waiting) && request.at_ms > now_ms {
+            self.wake_by(request.at_ms);
+        }
+    }
+
+    fn wake_by(&mut self, at_ms: f64) {
+        if at_ms < self.wake_ms {
+            self.wake_ms = at_ms;
+        }
     }
 
     /// The next segment does not continue what is there.
@@ -244,18 +300,18 @@ impl Player {
 
     // The end.
 
-    fn fatal(&mut self, message: &str, shell: &mut impl Shell) {
+    fn fatal(&mut self, report: Report, shell: &mut impl Shell) {
         if self.phase == Phase::Playing {
-            shell.report(Severity::Fatal, message);
+            shell.report(report);
             self.end(shell);
         }
     }
 
     /// Ends the session: no request from now on.
     fn end(&mut self, shell: &mut impl Shell) {
-        for resource in [Resource::Playlist, Resource::Init, Resource::Segment] {
-            self.cancel(resource, shell);
-        }
+        self.cancel(Resource::Playlist, shell);
+        self.cancel(Resource::Init, shell);
+        self.cancel(Resource::Segment, shell);
         self.phase = Phase::Ending;
         if !self.has_media {
             self.close(shell);
@@ -270,21 +326,5 @@ impl Player {
     fn close(&mut self, shell: &mut impl Shell) {
         self.phase = Phase::Closed;
         shell.close();
-    }
-
-    fn wake_at(&mut self, now_ms: f64) -> f64 {
-        if self.phase == Phase::Closed {
-            return f64::INFINITY;
-        }
-        if self.tick_ms <= now_ms {
-            self.tick_ms = now_ms + TICK_TD * self.td_ms;
-        }
-        let mut at_ms = self.tick_ms;
-        for request in self.requests {
-            if matches!(request.state, State::Loading | State::Waiting) && request.at_ms > now_ms {
-                at_ms = at_ms.min(request.at_ms);
-            }
-        }
-        at_ms
     }
 }

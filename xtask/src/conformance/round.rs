@@ -199,7 +199,6 @@ fn is_open(report: &TrialReport, is_needed: fn(&TrialReport) -> bool) -> bool {
     collect::is_worth_another_run(report) && is_needed(report)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,6 +73,9 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 /// The players under test that come from npm.
 pub const PLAYERS: &str = "harness/players";
 
+/// What the player is made smaller with.
+pub const PLAYER_TOOLS: &str = "player";
+
 /// The Selenium Grid of the tests.
 pub const GRID: &str = "xtask/grid";
 

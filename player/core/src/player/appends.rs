@@ -1,14 +1,11 @@
-//! What goes into the SourceBuffer and out of it.
+//! What goes into the SourceBuffer and out of it, and what is done when it is lost.
 
 use super::limits::*;
-use super::playhead::buffered_end_s;
 use super::{Busy, Phase, Player, State};
-use crate::playlist;
-use crate::{Resource, Severity, Shell};
+use crate::{Report, Resource, Shell};
 
 impl Player {
     pub(super) fn feed(&mut self, now_ms: f64, shell: &mut impl Shell) {
-        let segment = *self.request(Resource::Segment);
         match self.phase {
             Phase::Ending => return self.end_of_stream(shell),
             Phase::Playing => {}
@@ -17,26 +14,22 @@ impl Player {
         if now_ms < self.full_until_ms {
             return;
         }
-        // Later on it waits for what follows it, which may never come.
-        let is_segment_ready = segment.state == State::Ready;
+        let is_early =
+            self.next_msn < self.careful_end_msn && self.view.ahead_s > CAREFUL_TD * self.td_ms / 1000.0;
+        // Later on an init waits for what follows it, which may never come.
+        let is_segment_ready = self.request(Resource::Segment).state == State::Ready && !is_early;
         if self.needs_init && (is_segment_ready || !self.has_media) {
             if self.request(Resource::Init).state == State::Ready {
-                if !self.codecs_set {
-                    self.codecs_set = true;
-                    shell.set_codecs(self.codecs.as_bytes());
-                }
                 self.busy = Busy::Init;
                 shell.append(Resource::Init, None);
             }
         } else if is_segment_ready {
             self.busy = Busy::Segment;
-            self.end_before_append_s = buffered_end_s(shell).unwrap_or(shell.playhead_s());
-            let run_start_s = self.begins_run.then_some(self.end_before_append_s);
-            shell.append(Resource::Segment, run_start_s);
-        } else if let Some((start_s, _)) = shell.buffered_s(0)
-            && shell.playhead_s() - start_s > BEHIND_S_MAX
-        {
-            self.remove_before(shell.playhead_s() - BEHIND_S_KEPT, shell);
+            self.end_before_append_s = self.view.end_s;
+            let is_placed = self.begins_run && self.view.end_s >= 0.0;
+            shell.append(Resource::Segment, is_placed.then_some(self.view.end_s));
+        } else if self.view.start_s >= 0.0 && self.view.playhead_s - self.view.start_s > BEHIND_S_MAX {
+            self.remove_before(self.view.playhead_s - BEHIND_S_KEPT, shell);
         } else if self.has_all {
             self.end_of_stream(shell);
         }
@@ -48,19 +41,13 @@ impl Player {
             Busy::Segment => {
                 self.has_media = true;
                 self.skips = 0;
-                let end_s = buffered_end_s(shell).unwrap_or(0.0);
-                let has_extended = end_s > self.end_before_append_s + EXTENDED_S_MIN;
-                if self.begins_run || has_extended {
-                    // Behind one that added nothing even as a run there would be a hole.
-                    self.begins_run = false;
-                    if !has_extended {
-                        self.begin_run();
-                    }
-                    self.next_msn += 1;
-                    self.cancel(Resource::Segment, shell);
-                } else {
+                // Behind one that added nothing there would be a hole.
+                self.begins_run = false;
+                if self.view.end_s < self.end_before_append_s + EXTENDED_S_MIN {
                     self.begin_run();
                 }
+                self.next_msn += 1;
+                self.cancel(Resource::Segment, shell);
             }
             Busy::Idle | Busy::Removal => {}
         }
@@ -70,43 +57,38 @@ impl Player {
     pub(super) fn quota_exceeded(&mut self, now_ms: f64, shell: &mut impl Shell) {
         self.busy = Busy::Idle;
         self.full_until_ms = now_ms + FULL_RETRY_TD * self.td_ms;
-        let end_s = shell.playhead_s() - BEHIND_FULL_S_KEPT;
-        if shell.buffered_s(0).is_some_and(|(start_s, _)| start_s < end_s) {
+        let end_s = self.view.playhead_s - BEHIND_FULL_S_KEPT;
+        if self.view.start_s < end_s {
             self.remove_before(end_s, shell);
         }
     }
 
-    pub(super) fn remove_before(&mut self, end_s: f64, shell: &mut impl Shell) {
+    fn remove_before(&mut self, end_s: f64, shell: &mut impl Shell) {
         self.busy = Busy::Removal;
         shell.remove_before(end_s);
     }
 
-    /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on behind
-    /// the segment that was being shown. A segment that did this gets one more chance with fresh bytes; those right
-    /// behind one that was left out get none. It is the one whose append failed, or else, because decoders find out
-    /// late, the one that comes next to the screen.
-    pub(super) fn broken(&mut self, now_ms: f64, playlist: &[u8], shell: &mut impl Shell) {
+    /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on where the playhead
+    /// was. Whoever is to blame gets one more chance with fresh bytes, what is right behind one that was left out gets
+    /// none. It is the segment whose append failed, or else, because decoders find out when they come to it, the one that
+    /// was appended last, as soon as they are appended one by one.
+    pub(super) fn broken(&mut self, now_ms: f64, shell: &mut impl Shell) {
         if now_ms - self.rebuilt_ms > REBUILDS_TD * self.td_ms {
             self.rebuilds = 0;
         }
         self.rebuilt_ms = now_ms;
         self.rebuilds += 1;
         if self.phase != Phase::Playing || self.rebuilds > REBUILDS_MAX {
-            shell.report(Severity::Fatal, "media error");
+            shell.report(Report::MediaError);
             return self.close(shell);
         }
-        shell.report(Severity::Warning, "media error");
-        let mut suspect_msn = self.next_msn;
-        let lost_s = buffered_end_s(shell).map_or(0.0, |end_s| end_s - shell.playhead_s());
-        // What the playhead has all but finished counts as shown.
-        self.next_msn = playlist::segment_before(playlist, self.next_msn, lost_s + RANGE_END_S)
-            .map_or(self.first_msn, |shown_msn| shown_msn + 1);
+        shell.report(Report::MediaLost);
+        let is_careful = self.next_msn <= self.careful_end_msn;
+        self.careful_end_msn = self.careful_end_msn.max(self.next_msn + 1);
         if self.busy == Busy::Init {
             self.failed(Resource::Init, 0, 1, now_ms, shell);
-        } else {
-            if self.busy != Busy::Segment {
-                suspect_msn = self.next_msn;
-            }
+        } else if self.busy == Busy::Segment || is_careful {
+            let suspect_msn = if self.busy == Busy::Segment { self.next_msn } else { self.next_msn - 1 };
             if suspect_msn == self.refused_end_msn {
                 self.refused_end_msn += 1;
             } else if suspect_msn == self.suspect_msn {
@@ -115,11 +97,19 @@ impl Player {
             }
             self.suspect_msn = suspect_msn;
         }
+        // WebKit has forgotten by now what was buffered.
+        if self.view.end_s >= 0.0 {
+            self.left_s = self.view.end_s - self.view.playhead_s;
+        }
+        self.reader.place_before(shell, self.next_msn, self.left_s);
+        self.next_msn = self.reader.found_msn;
+        self.resume_s = self.reader.found_s;
+        self.resumes = true;
         self.cancel(Resource::Segment, shell);
         self.begin_run();
-        self.codecs_set = false;
         self.is_open = false;
         self.busy = Busy::Idle;
+        self.has_media = false;
         shell.rebuild();
     }
 }

@@ -3,7 +3,7 @@
 /// Taken for the target duration until a playlist told it, in seconds.
 pub const TARGET_DURATION_UNKNOWN_S: f64 = 2.0;
 /// A target duration above this is taken for this, so that no wait is unbounded.
-pub const TARGET_DURATION_S_MAX: u64 = 60;
+pub const TARGET_DURATION_S_MAX: f64 = 60.0;
 /// RFC 8216, section 6.3.3: not closer to the end of a live playlist.
 pub const HOLD_BACK_TD: f64 = 3.0;
 /// A request that takes longer is cancelled and counts as failed. A link that is too slow for the stream would
@@ -11,16 +11,15 @@ pub const HOLD_BACK_TD: f64 = 3.0;
 pub const TIMEOUT_TD: f64 = 1.5;
 pub const TIMEOUT_SLOW_TD: f64 = 2.5;
 /// The waits between tries double from here up to `BACKOFF_TD_MAX`.
-pub const BACKOFF_PLAYLIST_TD: f64 = 0.25;
-pub const BACKOFF_MEDIA_TD: f64 = 0.1;
+pub const BACKOFF_TD: f64 = 0.25;
 pub const BACKOFF_TD_MAX: f64 = 1.0;
 /// A playlist that has failed for longer than this is lost.
 pub const PLAYLIST_LOST_TD: f64 = 10.0;
 /// Requests for one init.
 pub const INIT_TRIES_MAX: u32 = 8;
 /// Requests for one segment that fails for reasons that may pass, and for one that the server says is absent.
-pub const SEGMENT_TRIES_MAX: u32 = 6;
-pub const SEGMENT_ABSENT_TRIES_MAX: u32 = 4;
+pub const SEGMENT_TRIES_MAX: u32 = 5;
+pub const SEGMENT_ABSENT_TRIES_MAX: u32 = 3;
 /// Segments given up in a row, after which the stream is.
 pub const SKIPS_MAX: u32 = 10;
 /// A timeout costs more patience than a quick answer: two of them are enough.
@@ -37,7 +36,9 @@ pub const BEHIND_S_KEPT: f64 = 30.0;
 /// What a full SourceBuffer leaves behind the playhead, in seconds, and when the append is tried again.
 pub const BEHIND_FULL_S_KEPT: f64 = 2.0;
 pub const FULL_RETRY_TD: f64 = 0.5;
-/// How often a stuck playhead is looked for.
+/// Who is woken later than that has slept.
+pub const SLEEP_TD: f64 = 0.25;
+/// How often the playhead is looked at.
 pub const TICK_TD: f64 = 0.25;
 /// A playhead that starves this close to the end of a range has played it, in seconds.
 pub const RANGE_END_S: f64 = 0.5;
@@ -46,8 +47,14 @@ pub const RANGE_END_S: f64 = 0.5;
 pub const BEGINS_BY_ITSELF_S: f64 = 0.25;
 /// How far into a range a jump lands: exactly its start may be rounded to before it.
 pub const JUMP_INTO_S: f64 = 0.01;
-/// An append that extends the buffer by less has put its media elsewhere, in seconds.
+/// A run that extends the buffer by less has put its media elsewhere, in seconds.
 pub const EXTENDED_S_MIN: f64 = 0.02;
+/// With more than this ahead, the playhead hurries until there is `HURRIED_TD`; beyond `LEAP_TD` it goes there at once.
+pub const HURRY_TD: f64 = 4.0;
+pub const HURRIED_TD: f64 = 3.0;
+pub const LEAP_TD: f64 = 11.0;
 /// Lost MediaSources within `REBUILDS_TD` of each other.
-pub const REBUILDS_MAX: u32 = 4;
-pub const REBUILDS_TD: f64 = 10.0;
+pub const REBUILDS_MAX: u32 = 5;
+pub const REBUILDS_TD: f64 = 4.0;
+/// How much is left of a segment when the next is appended, as long as a decoder is not trusted.
+pub const CAREFUL_TD: f64 = 0.5;

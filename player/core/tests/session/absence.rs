@@ -1,9 +1,7 @@
 //! The computer sleeps, the page is busy, the network is away, an `updateend` never comes.
 
-use segproof_player_core::Severity;
-
-use crate::msns;
 use crate::world::{Answer, World, plain};
+use crate::{is_warning, msns};
 
 /// Goal: what was answered during a pause of everything is not taken for a timeout. Method: the timer fires first.
 #[test]
@@ -32,7 +30,7 @@ fn a_long_sleep_is_survived() {
     world.asleep_ms = 7_000..60_000;
     world.run(90_000);
     assert!(!world.is_closed, "{}", world.log.join("\n"));
-    assert!(world.reports.iter().all(|(severity, _)| *severity == Severity::Warning));
+    assert!(world.reports.iter().all(is_warning));
     assert_eq!(*msns(&world).last().unwrap(), 148);
 }
 

@@ -150,7 +150,7 @@ fn an_expired_uri_is_replaced_by_the_newest() {
     });
     world.run(31_000);
     assert!(world.reports.is_empty(), "{}", world.log.join("\n"));
-    assert!(world.playhead_s > 29.0);
+    assert!(world.played_s > 29.0);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use segproof_player_core::{ByteRange, Event, Player, Resource, Severity, Shell};
+use segproof_player_core::{Event, Place, Player, Report, Resource, Shell, Text};
 
 /// What a request is answered with, and how many milliseconds later.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Answer {
 pub type Server = Box<dyn FnMut(&str, u32, u64) -> Answer>;
 
 /// Answers an append with this instead of doing it; asked with the URI and the time.
-pub type Refusal = Box<dyn FnMut(&str, u64) -> Option<Event<'static>>>;
+pub type Refusal = Box<dyn FnMut(&str, u64) -> Option<Event>>;
 
 /// Where the media of a URI lies on its own clock, and how long it lasts, in seconds.
 pub type Media = Box<dyn Fn(&str) -> (f64, f64)>;
@@ -29,7 +29,7 @@ pub type Media = Box<dyn Fn(&str) -> (f64, f64)>;
 enum Done {
     Answer(Resource, Answer),
     Update,
-    Refused(Event<'static>),
+    Refused(Event),
     Opened,
 }
 
@@ -41,13 +41,32 @@ pub struct World {
     pub log: Vec<String>,
     pub requests: BTreeMap<String, u32>,
     pub request_times: Vec<(String, u64)>,
-    pub reports: Vec<(Severity, String)>,
+    pub reports: Vec<Report>,
+    /// What the playlist request brought last.
+    pub text: String,
+    /// How long a playlist that is gone is waited for.
+    pub patience_ms: f64,
+    pub rate: f64,
+    pub latencies_s: Vec<f64>,
+    /// The viewer goes there, at that time.
+    pub seek_at: Option<(u64, f64)>,
     pub is_closed: bool,
     pub is_ended: bool,
     pub is_paused: bool,
+    /// When somebody plays it again.
+    pub resumes_ms: u64,
+    /// The clock goes on in a hole that is not longer than 0.5 s.
+    pub plays_on: bool,
+    /// When the element breaks, for no reason that comes again, and where it was then.
+    pub breaks_at_ms: u64,
+    pub broke_at_s: f64,
+    /// The engine wants no media.
+    pub is_full: bool,
     /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
     pub asleep_ms: Range<u64>,
     pub playhead_s: f64,
+    /// How much has been played.
+    pub played_s: f64,
     pub buffered: Vec<(f64, f64)>,
     pub refuse: Refusal,
     pub media: Media,
@@ -78,11 +97,22 @@ impl World {
             requests: BTreeMap::new(),
             request_times: Vec::new(),
             reports: Vec::new(),
+            text: String::new(),
+            patience_ms: 0.0,
+            rate: 1.0,
+            latencies_s: Vec::new(),
+            seek_at: None,
             is_closed: false,
             is_ended: false,
             is_paused: false,
+            resumes_ms: u64::MAX,
+            plays_on: false,
+            breaks_at_ms: u64::MAX,
+            broke_at_s: 0.0,
+            is_full: false,
             asleep_ms: 0..0,
             playhead_s: 0.0,
+            played_s: 0.0,
             buffered: Vec::new(),
             refuse: Box::new(|_, _| None),
             media: Box::new(|uri| (2.0 * number(uri) as f64, 2.0)),
@@ -106,9 +136,8 @@ impl World {
 
     /// Lets a new player play until the time comes or the session is over.
     pub fn run(&mut self, until_ms: u64) {
-        let mut player = Player::new();
-        let mut text = String::new();
-        let mut wake_ms = player.handle(Event::Woken, 0.0, b"", self);
+        let mut player = Player::NEW;
+        let mut wake_ms = player.handle(Event::Woken, 0.0, 0.0, self);
         let mut events = 0;
         while !self.is_closed {
             let next = self.due.first_key_value().map_or(u64::MAX, |(key, _)| key.0);
@@ -127,27 +156,41 @@ impl World {
                 self.play_to(at_ms.max(self.now_ms));
             }
             // What piled up meanwhile is behind the timer in the queue.
-            let event = if is_late {
+            if self.now_ms >= self.resumes_ms {
+                self.is_paused = false;
+            }
+            let mut value = 0.0;
+            let event = if self.now_ms >= self.breaks_at_ms {
+                self.breaks_at_ms = u64::MAX;
+                self.broke_at_s = self.playhead_s;
+                Event::Broken
+            } else if let Some((_, to_s)) = self.seek_at.take_if(|(at_ms, _)| *at_ms <= self.now_ms) {
+                self.playhead_s = to_s;
+                Event::Sought
+            } else if is_late {
                 Event::Woken
             } else if !self.updating && self.undecodable_s.is_some_and(|at_s| self.playhead_s >= at_s) {
                 self.undecodable_s = None;
                 Event::Broken
             } else if next <= wake {
                 let (_, done) = self.due.pop_first().expect("something is due");
-                self.event(done, &mut text)
+                self.event(done, &mut value)
             } else if self.is_ended && self.playhead_s >= self.buffered.last().map_or(0.0, |range| range.1) {
                 Event::Ended
             } else {
                 Event::Woken
             };
-            wake_ms = player.handle(event, self.now_ms as f64, text.as_bytes(), self);
+            wake_ms = player.handle(event, value, self.now_ms as f64, self);
         }
         self.play_to(until_ms);
     }
 
-    fn event(&mut self, done: Done, text: &mut String) -> Event<'static> {
+    fn event(&mut self, done: Done, value: &mut f64) -> Event {
         match done {
-            Done::Opened => Event::Opened,
+            Done::Opened => {
+                *value = self.patience_ms;
+                Event::Opened
+            }
             Done::Update => {
                 self.updating = false;
                 Event::Updated
@@ -156,15 +199,24 @@ impl World {
             Done::Answer(resource, answer) => {
                 self.in_flight[resource as usize] = false;
                 match (answer, resource) {
-                    (Answer::Status(status, _), _) => Event::Failed(resource, status),
+                    (Answer::Status(status, _), _) => {
+                        *value = status.into();
+                        Event::ALL[Event::PlaylistFailed as usize + resource as usize]
+                    }
                     (Answer::Body(body, _), Resource::Playlist) => {
-                        *text = body;
+                        self.text = body;
                         let asked_ms = self.request_times.iter().rfind(|(uri, _)| uri.is_empty());
                         let took_ms = self.now_ms - asked_ms.expect("it was asked for").1;
-                        Event::PlaylistLoaded((took_ms - std::mem::take(&mut self.led_ms)) as u32)
+                        *value = (took_ms - std::mem::take(&mut self.led_ms)) as f64;
+                        Event::PlaylistLoaded
                     }
-                    (Answer::Body(..), Resource::Init) => Event::InitLoaded(b""),
-                    (Answer::Body(..), Resource::Segment) => Event::SegmentLoaded,
+                    (Answer::Body(..), Resource::Init) => Event::InitLoaded,
+                    (Answer::Body(..), Resource::Segment) => {
+                        let (start_s, _) = (self.media)(&self.uris[Resource::Segment as usize]);
+                        let end_s = self.buffered.last().map_or(f64::NEG_INFINITY, |range| range.1);
+                        *value = (start_s + self.offset_s < end_s - 0.4).into();
+                        Event::SegmentLoaded
+                    }
                     (Answer::Never, _) => unreachable!("it is never due"),
                 }
             }
@@ -177,16 +229,21 @@ impl World {
     }
 
     fn play_to(&mut self, at_ms: u64) {
-        let wanted_s = self.playhead_s + (at_ms - self.now_ms) as f64 / 1000.0;
+        let wanted_s = self.playhead_s + self.rate * (at_ms - self.now_ms) as f64 / 1000.0;
         self.now_ms = at_ms;
         if let (false, Some(end_s)) = (self.is_paused, self.range_end_s()) {
+            self.played_s += wanted_s.min(end_s) - self.playhead_s;
             self.playhead_s = wanted_s.min(end_s);
         }
     }
 
     fn range_end_s(&self) -> Option<f64> {
         let holds = |range: &&(f64, f64)| range.0 <= self.playhead_s && self.playhead_s <= range.1;
-        self.buffered.iter().find(holds).map(|range| range.1)
+        let end_s = self.buffered.iter().find(holds).map(|range| range.1);
+        let hole = self.buffered.windows(2).find(|pair| {
+            self.plays_on && (pair[0].1..=pair[1].0).contains(&self.playhead_s) && pair[1].0 - pair[0].1 < 0.5
+        });
+        hole.map(|pair| pair[1].1).or(end_s)
     }
 
     fn after(&mut self, wait_ms: u64, done: Done) {
@@ -217,14 +274,22 @@ impl World {
     }
 }
 
+impl Text for World {
+    fn char_at(&self, index: u32) -> u32 {
+        self.text.as_bytes().get(index as usize).map_or(0, |&byte| byte.into())
+    }
+}
+
 impl Shell for World {
-    fn load(&mut self, resource: Resource, uri: &[u8], range: ByteRange) {
+    fn load(&mut self, resource: Resource, place: Place) {
         assert!(!self.is_closed && !self.is_ended, "a request after the end");
         assert!(!self.in_flight[resource as usize], "two requests for one resource");
-        let mut uri = String::from_utf8(uri.to_vec()).expect("UTF-8");
-        if range != ByteRange::WHOLE {
-            uri = format!("{uri}[{}+{}]", range.offset, range.length);
-        }
+        let line = self.text.get(place as usize..).and_then(|text| text.lines().next()).unwrap_or("");
+        let uri = match resource {
+            Resource::Playlist => String::new(),
+            Resource::Init => line.strip_prefix("URI=\"").expect("its first attribute").replacen('"', "", 1),
+            Resource::Segment => line.to_owned(),
+        };
         let nth = self.requests.entry(uri.clone()).or_insert(0);
         *nth += 1;
         let nth = *nth;
@@ -245,10 +310,6 @@ impl Shell for World {
         self.in_flight[resource as usize] = false;
         self.due.retain(|_, done| !matches!(done, Done::Answer(other, _) if *other == resource));
         self.say(format!("cancel {resource:?}"));
-    }
-
-    fn set_codecs(&mut self, _: &[u8]) {
-        self.say("codecs".into());
     }
 
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>) {
@@ -328,17 +389,35 @@ impl Shell for World {
         self.is_closed = true;
     }
 
-    fn report(&mut self, severity: Severity, message: &str) {
-        self.say(format!("{severity:?}: {message}"));
-        self.reports.push((severity, message.into()));
+    fn report(&mut self, report: Report) {
+        self.say(format!("{report:?}"));
+        self.reports.push(report);
+    }
+
+    fn report_latency(&mut self, latency_s: f64) {
+        self.latencies_s.push(latency_s);
+    }
+
+    fn hurry(&mut self, is_hurrying: bool) {
+        self.rate = if is_hurrying { 1.1 } else { 1.0 };
+        self.say(format!("rate {}", self.rate));
     }
 
     fn playhead_s(&self) -> f64 {
         self.playhead_s
     }
 
-    fn buffered_s(&self, index: u32) -> Option<(f64, f64)> {
-        self.buffered.get(index as usize).copied()
+    fn edge_s(&self, index: u32) -> f64 {
+        let range = self.buffered.get(index as usize / 2);
+        range.map_or(-1.0, |&(start_s, end_s)| if index.is_multiple_of(2) { start_s } else { end_s })
+    }
+
+    fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    fn is_full(&self) -> bool {
+        self.is_full
     }
 
     fn is_starving(&self) -> bool {

@@ -1,0 +1,155 @@
+//! Where the playhead goes: to the media at first, across holes, after the live edge, and back to where it was.
+
+use segproof_player_core::Event;
+
+use crate::world::{Answer, World, list, number, plain, segment, window};
+use crate::{is_warning, msns};
+
+fn seeks(world: &World) -> Vec<&str> {
+    world.log.iter().filter_map(|line| line.split_once("seek ")).map(|(_, to)| to).collect()
+}
+
+#[test]
+fn the_first_run_keeps_its_times_and_the_playhead_goes_there_once() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.run(31_000);
+    assert_eq!(seeks(&world), ["204.010"]);
+}
+
+#[test]
+fn media_that_begin_at_zero_are_left_to_the_engine() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" => Answer::Body(list(0, 3 + now_ms / 2000, segment), 30),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    assert!(seeks(&world).is_empty(), "{:?}", seeks(&world));
+    assert!(world.played_s > 29.5);
+}
+
+/// Goal: a hole is left behind as it is reached. Method: the media of one segment lie 0.4 s late; the playhead of this world
+/// stands at the hole, and that of one that plays on is in it.
+#[test]
+fn a_hole_is_jumped_as_it_is_reached() {
+    for plays_on in [false, true] {
+        let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+        world.media = Box::new(|uri| match number(uri) {
+            106 => (212.4, 1.6),
+            msn => (2.0 * msn as f64, 2.0),
+        });
+        world.plays_on = plays_on;
+        world.run(31_000);
+        assert_eq!(seeks(&world), ["204.010", "212.410"]);
+        assert!(world.played_s > 30.0, "{}", world.played_s);
+    }
+}
+
+/// Goal: what was lost to a stall is caught up with. Method: nothing answers for 7 s; afterwards there is more than the player
+/// begins with, and it hurries until there is not.
+#[test]
+fn it_hurries_behind_a_stall_and_only_then() {
+    let mut world = World::new(|uri, _, now_ms| match now_ms {
+        6_000..13_000 => Answer::Status(0, 10),
+        _ => plain(uri, now_ms),
+    });
+    world.run(60_000);
+    let rates: Vec<&str> =
+        world.log.iter().filter_map(|line| line.split_once("rate ")).map(|(_, to)| to).collect();
+    assert!(rates.is_empty() || rates == ["1.1", "1"], "{rates:?}");
+    let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
+    assert!(ahead_s < 8.1, "{ahead_s}");
+}
+
+#[test]
+fn it_leaps_where_hurrying_would_take_long() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.is_paused = true;
+    world.resumes_ms = 40_000;
+    world.run(50_000);
+    let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
+    assert!((3.9..=8.1).contains(&ahead_s), "{ahead_s}: {:?}", seeks(&world));
+    assert_eq!(seeks(&world).len(), 2, "not while it is paused: {:?}", seeks(&world));
+}
+
+/// Goal: who goes back means it. Method: the viewer goes back 20 s and 40 s later to the end; there is neither haste nor a
+/// leap in between.
+#[test]
+fn a_viewer_who_goes_back_is_left_there() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.seek_at = Some((30_000, 206.0));
+    world.run(60_000);
+    assert_eq!(seeks(&world), ["204.010"]);
+    assert!((world.playhead_s - 236.0).abs() < 0.1, "{}", world.playhead_s);
+    assert!(world.log.iter().all(|line| !line.contains("rate ")));
+}
+
+/// Goal: nothing is shown twice, and nothing left out that could be shown. Method: the element breaks in mid-segment, for a
+/// reason that does not come again; the new MediaSource begins where the old one was.
+#[test]
+fn it_goes_on_in_the_frame_where_the_media_source_was_lost() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.breaks_at_ms = 9_300;
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert!(world.reports.iter().all(is_warning) && world.reports.len() == 1, "{log}");
+    let seeks = seeks(&world);
+    let (before_s, after_s) = (world.broke_at_s, seeks[1].parse::<f64>().unwrap());
+    assert!((after_s - before_s - 0.01).abs() < 0.02, "{before_s} {after_s}");
+    assert_eq!(*msns(&world).last().unwrap(), 119, "{log}");
+}
+
+#[test]
+fn segments_are_appended_one_by_one_behind_a_loss() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.breaks_at_ms = 9_300;
+    world.run(9_900);
+    let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
+    assert!(world.buffered.len() == 1 && ahead_s < 3.1, "{ahead_s}");
+}
+
+#[test]
+fn it_tells_how_far_behind_it_is() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.run(31_000);
+    assert!(world.latencies_s.len() > 10);
+    assert!(
+        world.latencies_s.iter().all(|latency_s| (4.0..8.1).contains(latency_s)),
+        "{:?}",
+        world.latencies_s
+    );
+}
+
+#[test]
+fn nothing_is_requested_that_the_engine_does_not_want() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.is_full = true;
+    world.run(20_000);
+    assert!(world.appended.is_empty() && world.count("") > 5);
+}
+
+/// Goal: a playlist that is gone is waited for as long as somebody asks for. Method: 404 for 6 s, at the beginning and in
+/// mid-session.
+#[test]
+fn a_playlist_that_is_gone_is_waited_for() {
+    for gone_ms in [0..6_000, 10_000..16_000] {
+        for (patience_ms, is_over) in [(8_000.0, false), (4_000.0, true)] {
+            let gone = gone_ms.clone();
+            let mut world = World::new(move |uri, _, now_ms| match uri {
+                "" if gone.contains(&now_ms) => Answer::Status(404, 30),
+                _ => plain(uri, now_ms),
+            });
+            world.patience_ms = patience_ms;
+            world.run(31_000);
+            assert_eq!(world.is_closed, is_over, "{}", world.log.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn an_append_that_is_refused_for_good_ends_the_session() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.refuse = Box::new(|uri, _| (uri == "init.mp4").then_some(Event::Unsupported));
+    world.run(31_000);
+    assert_eq!(world.reports, [segproof_player_core::Report::NoDecoder]);
+    assert!(world.is_closed && window(0) == (100, 105));
+}
