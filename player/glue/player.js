@@ -92,8 +92,8 @@ export function play(url, video, options = {}) {
             base = response.url;
             url = uri;
             text = playlist;
+            value = now() - began;
           } else body = 0;
-          value = now() - began;
         } else if (body && !hasBoxes(body, resource == INIT ? ['moov'] : ['moof', 'mdat'])) body = 0;
       } else {
         value = response.status;
