@@ -58,13 +58,15 @@ export function play(url, video, options = {}) {
     return ranges.length && ranges.end(ranges.length - 1);
   };
 
-  const load = async (resource, uri, offset, length) => {
+  const load = async (resource, place, playlistUrl = url) => {
     const request = (requests[resource] = new AbortController());
     const began = now();
     let value = 0, body;
     try {
       const { headers, ...rest } = options.fetch ?? {};
-      const response = await fetch(uri, {
+      // What is listed may be no URI, which is a failure like any other.
+      const [uri, offset, length] = found(text, place, resource == INIT);
+      const response = await fetch(place ? new URL(uri, base) : playlistUrl, {
         ...rest,
         headers: length ? { ...headers, Range: `bytes=${offset}-${offset + length - 1}` } : headers,
         cache: 'no-store',
@@ -79,18 +81,18 @@ export function play(url, video, options = {}) {
           const playlist = new TextDecoder().decode(body);
           // Of a Multivariant Playlist the first variant is played that can be, in the order that its author meant. A
           // variant that is none itself is no playlist: followed, it could lead in circles.
-          const variants = uri === url && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
+          const variants = playlistUrl === url && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
           const isPlayed = ([, attributes]) => {
             const codecs = /CODECS="(.*?)"/.exec(attributes);
             return !codecs || Source.isTypeSupported(`video/mp4;${codecs[0]}`);
           };
           const variant = variants && (variants.find(isPlayed) ?? variants[0]);
           if (request != requests[resource]) return;
-          if (variant) return load(resource, new URL(variant[2], response.url));
+          if (variant) return load(resource, place, new URL(variant[2], response.url));
           // Both tags are required. What is no playlist must not take the place of the last one.
           if (/^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(playlist)) {
             base = response.url;
-            url = uri;
+            url = playlistUrl;
             text = playlist;
             value = now() - began;
           } else body = 0;
@@ -110,10 +112,7 @@ export function play(url, video, options = {}) {
   };
 
   const imports = [
-    (resource, place) => {
-      const [uri, offset, length] = found(text, place, resource == INIT);
-      load(resource, place ? new URL(uri, base) : url, offset, length);
-    },
+    (resource, place) => void load(resource, place),
     (resource) => {
       requests[resource]?.abort();
       delete requests[resource];
