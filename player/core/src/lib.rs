@@ -77,25 +77,6 @@ pub enum Event {
     Sought,
 }
 
-impl Event {
-    pub const ALL: [Event; 14] = [
-        Event::Woken,
-        Event::PlaylistLoaded,
-        Event::InitLoaded,
-        Event::SegmentLoaded,
-        Event::PlaylistFailed,
-        Event::InitFailed,
-        Event::SegmentFailed,
-        Event::Opened,
-        Event::Updated,
-        Event::QuotaExceeded,
-        Event::Broken,
-        Event::Unsupported,
-        Event::Ended,
-        Event::Sought,
-    ];
-}
-
 /// What there is to tell the page, in the order of the messages in the glue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]

@@ -84,7 +84,7 @@ pub struct Player {
     has_joined: bool,
     /// The lowest Media Sequence Number that is still wanted; what the segment request is for, if there is one.
     next_msn: u64,
-    /// The segment that was requested last: its number, and `Playlist::segment_key`. It is what the init belongs to.
+    /// The segment that was requested last: its number, and `Reader::segment_key`. It is what the init belongs to.
     last_msn: u64,
     last_key: u32,
     /// The next segment begins a run.
@@ -96,7 +96,7 @@ pub struct Player {
     is_slow: bool,
 
     // The init.
-    /// `Playlist::map_key` of the init that was requested last; zero for none.
+    /// `Reader::map_key` of the init that was requested last; zero for none.
     map_key: u32,
     /// It has to be appended before the next segment.
     needs_init: bool,

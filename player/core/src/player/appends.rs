@@ -58,7 +58,7 @@ impl Player {
         self.busy = Busy::Idle;
         self.full_until_ms = now_ms + FULL_RETRY_TD * self.td_ms;
         let end_s = self.view.playhead_s - BEHIND_FULL_S_KEPT;
-        if self.view.start_s < end_s {
+        if end_s > 0.0 && self.view.start_s < end_s {
             self.remove_before(end_s, shell);
         }
     }
@@ -83,7 +83,7 @@ impl Player {
             return self.close(shell);
         }
         shell.report(Report::MediaLost);
-        let is_careful = self.next_msn <= self.careful_end_msn;
+        let is_careful = self.rebuilds > 1 && self.next_msn <= self.careful_end_msn;
         self.careful_end_msn = self.careful_end_msn.max(self.next_msn + 1);
         if self.busy == Busy::Init {
             self.failed(Resource::Init, 0, 1, now_ms, shell);

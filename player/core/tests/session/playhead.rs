@@ -2,7 +2,7 @@
 
 use segproof_player_core::Event;
 
-use crate::world::{Answer, World, list, number, plain, segment, window};
+use crate::world::{Answer, World, list, number, plain, segment};
 use crate::{is_warning, msns};
 
 fn seeks(world: &World) -> Vec<&str> {
@@ -44,18 +44,18 @@ fn a_hole_is_jumped_as_it_is_reached() {
     }
 }
 
-/// Goal: what was lost to a stall is caught up with. Method: nothing answers for 7 s; afterwards there is more than the player
-/// begins with, and it hurries until there is not.
+/// Goal: who fell behind a little catches up gently. Method: a pause of a few seconds; afterwards there is more ahead than the
+/// player begins with, and it hurries until there is not.
 #[test]
-fn it_hurries_behind_a_stall_and_only_then() {
-    let mut world = World::new(|uri, _, now_ms| match now_ms {
-        6_000..13_000 => Answer::Status(0, 10),
-        _ => plain(uri, now_ms),
-    });
-    world.run(60_000);
+fn it_hurries_behind_a_short_pause_and_only_then() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.is_paused = true;
+    world.resumes_ms = 6_000;
+    world.run(90_000);
     let rates: Vec<&str> =
         world.log.iter().filter_map(|line| line.split_once("rate ")).map(|(_, to)| to).collect();
-    assert!(rates.is_empty() || rates == ["1.1", "1"], "{rates:?}");
+    assert_eq!(rates, ["1.1", "1"]);
+    assert_eq!(seeks(&world).len(), 1, "{:?}", seeks(&world));
     let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
     assert!(ahead_s < 8.1, "{ahead_s}");
 }
@@ -151,5 +151,5 @@ fn an_append_that_is_refused_for_good_ends_the_session() {
     world.refuse = Box::new(|uri, _| (uri == "init.mp4").then_some(Event::Unsupported));
     world.run(31_000);
     assert_eq!(world.reports, [segproof_player_core::Report::NoDecoder]);
-    assert!(world.is_closed && window(0) == (100, 105));
+    assert!(world.is_closed);
 }

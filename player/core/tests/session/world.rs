@@ -201,7 +201,11 @@ impl World {
                 match (answer, resource) {
                     (Answer::Status(status, _), _) => {
                         *value = status.into();
-                        Event::ALL[Event::PlaylistFailed as usize + resource as usize]
+                        match resource {
+                            Resource::Playlist => Event::PlaylistFailed,
+                            Resource::Init => Event::InitFailed,
+                            Resource::Segment => Event::SegmentFailed,
+                        }
                     }
                     (Answer::Body(body, _), Resource::Playlist) => {
                         self.text = body;
