@@ -18,7 +18,7 @@ enum Node {
     List(Vec<Node>),
 }
 
-/// Exported as globals: where the static begins, and where the first of its fields that becomes a global does.
+/// Exported as a global: where the static begins.
 const STATIC: &str = "PLAYER";
 
 /// A field as it is loaded and stored.
@@ -168,6 +168,12 @@ fn access(node: &Node) -> Option<Access<'_>> {
 /// Collects the fields, as they are loaded, and stored one at a time.
 fn find(node: &Node, range: &Range<u64>, fields: &mut BTreeMap<u64, Field>) -> anyhow::Result<()> {
     let Node::List(nodes) = node else { return Ok(()) };
+    ensure!(node.head() != "memory.copy", "memory is copied, and nobody knows what of it");
+    let crosses = |access: &Access| access.at < range.start && access.at + access.field.bytes > range.start;
+    ensure!(
+        !access(node).is_some_and(|access| crosses(&access)),
+        "an access goes over the first field's beginning"
+    );
     if let Some(Access { at, field, value, .. }) = access(node).filter(|access| range.contains(&access.at)) {
         if value.is_none_or(|value| value.constant().is_none()) {
             let known = fields.entry(at).or_insert(field);
@@ -245,6 +251,10 @@ fn image(parts: &[Node], start: u64, size: u64) -> anyhow::Result<Vec<u8>> {
         let text = part.string(nodes.len() - 1).context("data without bytes")?;
         let bytes = unescape(text)?;
         for (index, byte) in bytes.into_iter().enumerate() {
+            ensure!(
+                !(start..start + size).contains(&at) || index as u64 + at < start + size,
+                "data goes on behind the static"
+            );
             if let Some(slot) = (at + index as u64).checked_sub(start).and_then(|i| image.get_mut(i as usize))
             {
                 *slot = byte;
@@ -396,6 +406,15 @@ mod tests {
         let overlap =
             promoted("(drop (i32.load (i32.const 1032))) (i32.load8_u (i32.const 1033))").unwrap_err();
         assert!(overlap.to_string().starts_with("fields overlap"), "{overlap}");
+        for crossing in [
+            "memory.fill (i32.const 1024) (i32.const 0) (i32.const 16)",
+            "i64.store (i32.const 1028) (i64.const 0)",
+        ] {
+            let crossing = promoted(&format!("({crossing}) (i32.load (i32.const 1032))")).unwrap_err();
+            assert!(crossing.to_string().contains("goes over the first field's beginning"), "{crossing}");
+        }
+        let copy = promoted("(memory.copy (call $f) (call $f) (i32.const 1))").unwrap_err();
+        assert!(copy.to_string().starts_with("memory is copied"), "{copy}");
     }
 
     #[test]
