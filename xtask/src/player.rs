@@ -20,7 +20,7 @@ use crate::{doctor, paths};
 use literal::{RAISES, literal};
 
 /// What a visitor may have to download of what is shipped, brotli-compressed.
-const BROTLI_BYTES_MAX: usize = 6144;
+const BROTLI_BYTES_MAX: usize = 5120;
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
