@@ -3,10 +3,25 @@
 
 const digits = (body) => Array.from(new Uint8Array(body), (byte) => (byte + 256).toString(16).slice(1)).join('');
 
-// The codecs of an init, one per sample entry, in the form that addSourceBuffer wants (RFC 6381 and the codecs' own
-// registrations). An entry without a rule here is listed by its four characters alone, so that the browser decides.
-export const codecs = (init) =>
-  Array.from(digits(init).matchAll(/73747364.{24}(.{8})(.*?)(?=73747364|$)/g), ([, name, boxes]) => {
+// Whether a body is made of whole boxes, and some of them are of these kinds; fails if the last one is cut.
+export const consistsOf = (kinds, body) => {
+  const view = new DataView(body);
+  let at = 0, found = '';
+  while (at != body.byteLength) {
+    found += digits(body.slice(at + 4, at + 8));
+    // A size of one announces another of eight bytes; a zero cannot be left behind.
+    at += view.getUint32(view.getUint32(at) == 1 ? at + 12 : at) || 1 / 0;
+  }
+  return kinds.test(found);
+};
+
+// The tracks of an init: the id and the timescale, which follow two dates in tkhd and mdhd, and the codec in the form that
+// addSourceBuffer wants (RFC 6381 and the codecs' own registrations). A sample entry without a rule here is told by its four
+// characters alone, so that the browser decides.
+export const tracks = (init) =>
+  Array.from(digits(init).matchAll(
+    /746b6864(?:00.{22}|01.{38})(.{8}).*?6d646864(?:00.{22}|01.{38})(.{8}).*?73747364.{24}(.{8})(.*?)(?=746b6864|$)/g,
+  ), ([, id, timescale, name, boxes]) => {
     let found;
     const find = (pattern) => (found = pattern.exec(boxes));
     const number = (index) => parseInt(found[index], 16);
@@ -24,8 +39,7 @@ export const codecs = (init) =>
     // hvcC: profile, compatibility flags in reverse bit order, tier and level, constraint bytes without trailing zeros
     // (ISO/IEC 14496-15, annex E).
     else if (find(/68766343..(..)(.{8})(.{12})(..)/)) {
-      let flags = 0;
-      for (let bit = 0; bit < 32; bit++) flags += ((number(2) >> bit) & 1) * 2 ** (31 - bit);
+      const flags = parseInt([...number(2).toString(2).padStart(32, 0)].reverse().join(''), 2);
       name +=
         '.' + ['', 'A', 'B', 'C'][number(1) >> 6] + (number(1) & 31) + '.' + flags.toString(16) +
         (number(1) & 32 ? '.H' : '.L') + number(4) + found[3].replace(/(00)+$/, '').replace(/../g, '.$&');
@@ -37,17 +51,12 @@ export const codecs = (init) =>
         two(8 + ((number(2) >> 5) & 2) + ((number(2) >> 4) & 2));
     // vpcC: profile, level, bit depth.
     else if (find(/76706343.{8}(..)(..)(.)/)) name += two(number(1)) + two(number(2)) + two(number(3));
-    return name;
-  }).join();
+    return [id, timescale, name];
+  });
 
 // When the first track fragment of a segment is decoded by its own clock, in seconds; NaN if that cannot be read.
 export const decodeTime = (init, segment) => {
   const [, track, , long, short] =
     /74666864.{8}(.{8}).*?74666474(01.{6}(.{16})|00.{6}(.{8}))/.exec(digits(segment.slice(0, 1e4))) ?? [];
-  // What follows the two dates in tkhd and mdhd: the track's id, the timescale.
-  for (const [, , id, , timescale] of digits(init).matchAll(
-    /746b6864(00.{22}|01.{38})(.{8}).*?6d646864(00.{22}|01.{38})(.{8})/g,
-  ))
-    if (id == track) return parseInt(long ?? short, 16) / parseInt(timescale, 16);
-  return NaN;
+  return parseInt(long ?? short, 16) / parseInt(tracks(init).find(([id]) => id == track)?.[1], 16);
 };

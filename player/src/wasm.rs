@@ -6,8 +6,8 @@ use segproof_player_core::{Event, Place, Player, Report, Resource, Shell, Text};
 #[unsafe(no_mangle)]
 static mut PLAYER: Player = Player::NEW;
 
-/// Hands an event to the player: its kind, as numbered in the glue, and what comes with it. Returns when to send the first
-/// kind of event again.
+/// Hands an event to the player: its kind, as numbered in the glue, and what comes with it. Returns after how many milliseconds
+/// to send the first kind of event.
 #[unsafe(export_name = "a")]
 pub extern "C" fn event(kind: u32, value: f64, now_ms: f64) -> f64 {
     // SAFETY: the glue knows no other kinds.
@@ -54,6 +54,11 @@ mod glue {
         pub safe fn edge(index: u32) -> f64;
         #[link_name = "14"]
         pub safe fn state() -> u32;
+        #[link_name = "15"]
+        pub safe fn segment_start() -> f64;
+        #[cfg(feature = "full")]
+        #[link_name = "16"]
+        pub safe fn choose(bits_per_s: f64, goes_up: u32) -> u32;
     }
 }
 
@@ -106,6 +111,15 @@ impl Shell for Glue {
 
     fn report_latency(&mut self, latency_s: f64) {
         glue::latency(latency_s);
+    }
+
+    #[cfg(feature = "full")]
+    fn choose(&mut self, bits_per_s: f64, goes_up: bool) -> bool {
+        glue::choose(bits_per_s, goes_up.into()) != 0
+    }
+
+    fn segment_start_s(&self) -> f64 {
+        glue::segment_start()
     }
 
     fn playhead_s(&self) -> f64 {

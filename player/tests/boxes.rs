@@ -2,19 +2,12 @@
 
 mod js;
 
-use rquickjs::{ArrayBuffer, FromJs};
+use rquickjs::{Array, ArrayBuffer, Ctx, Value};
 
-/// What a function of `glue/boxes.js` makes of bodies.
-fn call<T: for<'js> FromJs<'js>>(name: &str, bodies: &[&[u8]]) -> T {
-    js::with(include_str!("../glue/boxes.js"), name, |function| {
-        let body = |bytes: &&[u8]| ArrayBuffer::new(function.ctx().clone(), bytes.to_vec()).expect("a body");
-        match bodies.iter().map(body).collect::<Vec<_>>().as_slice() {
-            [one] => function.call((one.clone(),)),
-            [one, other] => function.call((one.clone(), other.clone())),
-            _ => panic!("no function takes so many"),
-        }
-        .expect("it throws nothing")
-    })
+const BOXES: &str = include_str!("../glue/boxes.js");
+
+fn body<'js>(js: &Ctx<'js>, bytes: &[u8]) -> ArrayBuffer<'js> {
+    ArrayBuffer::new(js.clone(), bytes.to_vec()).expect("a body")
 }
 
 fn make_box(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
@@ -26,30 +19,43 @@ fn numbers(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
 }
 
+/// A trak with the dates of version 0 or 1 and what follows them.
+fn track(version: u8, id: u32, timescale: u32, entry: &[u8]) -> Vec<u8> {
+    let dates = [&[version, 0, 0, 0], vec![0; if version == 1 { 16 } else { 8 }].as_slice()].concat();
+    let tkhd = make_box(b"tkhd", &[&dates, &numbers(&[id]), &[0; 68]]);
+    let mdhd = make_box(b"mdhd", &[&dates, &numbers(&[timescale, 0, 0])]);
+    let stsd = make_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1], entry]);
+    let minf = make_box(b"minf", &[&make_box(b"vmhd", &[&[0; 12]]), &make_box(b"stbl", &[&stsd])]);
+    make_box(b"trak", &[&tkhd, &make_box(b"mdia", &[&mdhd, &minf])])
+}
+
+fn init(tracks: &[Vec<u8>]) -> Vec<u8> {
+    [make_box(b"ftyp", &[b"iso5\0\0\0\0"]), make_box(b"moov", &[&tracks.concat()])].concat()
+}
+
 mod codecs {
     use super::*;
-
-    fn track(entry: &[u8]) -> Vec<u8> {
-        let stsd = make_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1], entry]);
-        let minf = make_box(b"minf", &[&make_box(b"vmhd", &[&[0; 12]]), &make_box(b"stbl", &[&stsd])]);
-        make_box(b"trak", &[&make_box(b"tkhd", &[&[0; 84]]), &make_box(b"mdia", &[&minf])])
-    }
 
     fn video(kind: &[u8; 4], config_kind: &[u8; 4], config: &[u8]) -> Vec<u8> {
         // A box before the configuration, as colour information often is.
         let colour = make_box(b"colr", &[b"nclx", &[0; 7]]);
-        track(&make_box(kind, &[&[0; 78], &colour, &make_box(config_kind, &[config])]))
+        track(0, 1, 1000, &make_box(kind, &[&[0; 78], &colour, &make_box(config_kind, &[config])]))
     }
 
     fn audio(kind: &[u8; 4], config_kind: &[u8; 4], config: &[u8]) -> Vec<u8> {
-        track(&make_box(kind, &[&[0; 28], &make_box(config_kind, &[config])]))
+        track(1, 2, 1000, &make_box(kind, &[&[0; 28], &make_box(config_kind, &[config])]))
     }
 
     fn codecs(tracks: &[Vec<u8>]) -> String {
-        call(
-            "codecs",
-            &[&[make_box(b"ftyp", &[b"iso5\0\0\0\0"]), make_box(b"moov", &[&tracks.concat()])].concat()],
-        )
+        codecs_of(&init(tracks))
+    }
+
+    fn codecs_of(init: &[u8]) -> String {
+        js::with(BOXES, "tracks", |function| {
+            let tracks: Vec<Array> = function.call((body(function.ctx(), init),)).expect("it throws nothing");
+            let codecs = tracks.iter().map(|track| track.get(2).expect("a codec"));
+            codecs.collect::<Vec<String>>().join(",")
+        })
     }
 
     /// ES_Descriptor with lengths of four bytes, as ffmpeg writes them, or of one.
@@ -101,38 +107,40 @@ mod codecs {
     fn of_what_is_cut_or_no_init() {
         let h264 = video(b"avc1", b"avcC", &[1, 0x42, 0xc0, 0x1e, 0xff, 0xe1]);
         let aac = audio(b"mp4a", b"esds", &esds(0x40, &[0x11, 0x90], true));
-        let init = make_box(b"moov", &[&h264, &aac]);
+        let init = init(&[h264, aac]);
         for end in (0..init.len()).step_by(7) {
-            let found: String = call("codecs", &[&init[..end]]);
+            let found = codecs_of(&init[..end]);
             assert!(found.is_empty() || found.starts_with("avc1"), "{found}");
         }
-        assert_eq!(call::<String>("codecs", &[b"<!doctype html>"]), "");
+        assert_eq!(codecs_of(b"<!doctype html>"), "");
     }
 }
 
 mod decode_time {
     use super::*;
 
-    /// A trak as far as it matters: the dates and what follows them in version 0 or 1.
-    fn track(version: u8, id: u32, timescale: u32) -> Vec<u8> {
-        let dates = [&[version, 0, 0, 0], vec![0; if version == 1 { 16 } else { 8 }].as_slice()].concat();
-        let tkhd = make_box(b"tkhd", &[&dates, &numbers(&[id]), &[0; 68]]);
-        let mdhd = make_box(b"mdhd", &[&dates, &numbers(&[timescale, 0, 0])]);
-        make_box(b"trak", &[&tkhd, &make_box(b"mdia", &[&mdhd])])
-    }
-
     fn traf(track: u32, tfdt: &[u8]) -> Vec<u8> {
         let tfhd = make_box(b"tfhd", &[&numbers(&[0x020000, track])]);
         make_box(b"traf", &[&tfhd, &make_box(b"tfdt", &[tfdt])])
     }
 
-    fn of(init: &[Vec<u8>], trafs: &[Vec<u8>]) -> f64 {
-        let init = [make_box(b"ftyp", &[b"iso5\0\0\0\0"]), make_box(b"moov", &[&init.concat()])].concat();
+    fn of(tracks: &[Vec<u8>], trafs: &[Vec<u8>]) -> f64 {
         let mfhd = make_box(b"mfhd", &[&[0; 8]]);
         let moof = make_box(b"moof", &[&mfhd, &trafs.concat()]);
         let segment =
             [make_box(b"styp", &[b"msdh\0\0\0\0"]), moof, make_box(b"mdat", &[&[0xff; 32]])].concat();
-        call("decodeTime", &[&init, &segment])
+        decode_time(&init(tracks), &segment)
+    }
+
+    fn decode_time(init: &[u8], segment: &[u8]) -> f64 {
+        js::with(BOXES, "decodeTime", |function| {
+            let js = function.ctx();
+            function.call((body(js, init), body(js, segment))).expect("it throws nothing")
+        })
+    }
+
+    fn track(version: u8, id: u32, timescale: u32) -> Vec<u8> {
+        super::track(version, id, timescale, &make_box(b"none", &[]))
     }
 
     fn long(time: u64) -> Vec<u8> {
@@ -160,6 +168,47 @@ mod decode_time {
     fn of_what_cannot_be_read_is_nothing() {
         assert!(of(&[track(0, 1, 1000)], &[traf(7, &long(0))]).is_nan());
         assert!(of(&[], &[]).is_nan());
-        assert!(call::<f64>("decodeTime", &[b"", b"<!doctype html>"]).is_nan());
+        assert!(decode_time(b"", b"<!doctype html>").is_nan());
+    }
+}
+
+mod consists_of {
+    use super::*;
+
+    /// Whether it is made of whole boxes, with a moof and an mdat behind it; nothing where it fails.
+    fn is_segment(bytes: &[u8]) -> Option<bool> {
+        js::with(BOXES, "consistsOf", |function| {
+            let js = function.ctx();
+            let kinds: Value = js.eval("/6d6f6f66.*6d646174/").expect("a pattern");
+            function.call((kinds, body(js, bytes))).ok()
+        })
+    }
+
+    #[test]
+    fn whole_boxes_of_the_kinds() {
+        let (moof, mdat) = (make_box(b"moof", &[&[0; 8]]), make_box(b"mdat", &[&[0; 99]]));
+        let large = [&numbers(&[1]), b"mdat".as_slice(), &numbers(&[0, 20, 7])].concat();
+        assert_eq!(is_segment(&[moof.clone(), mdat.clone()].concat()), Some(true));
+        assert_eq!(
+            is_segment(&[make_box(b"styp", &[]), moof.clone(), large, moof.clone()].concat()),
+            Some(true)
+        );
+        assert_eq!(is_segment(&[mdat, moof.clone()].concat()), Some(false));
+        assert_eq!(is_segment(&moof), Some(false));
+        assert_eq!(is_segment(&init(&[])), Some(false));
+        assert_eq!(is_segment(b""), Some(false));
+    }
+
+    #[test]
+    fn what_is_cut_or_no_box_is_refused() {
+        let segment = [make_box(b"moof", &[&[0; 8]]), make_box(b"mdat", &[&[0; 99]])].concat();
+        for end in 1..segment.len() {
+            assert_ne!(is_segment(&segment[..end]), Some(true), "{end} bytes");
+        }
+        assert_eq!(is_segment(&[segment.as_slice(), &[0]].concat()), None);
+        // A zero would be an mdat without an end, which no engine takes.
+        let endless = [&make_box(b"moof", &[]), numbers(&[0]).as_slice(), b"mdat", &[0; 99]].concat();
+        assert_eq!(is_segment(&endless), None);
+        assert_eq!(is_segment(b"<!doctype html><title>Not Found</title>"), None);
     }
 }

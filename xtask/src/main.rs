@@ -112,8 +112,14 @@ fn player_command(options: &PlayerOptions) -> anyhow::Result<ExitCode> {
     let form = if options.plain { Form::Plain } else { Form::Shipped };
     let tools: &[Need] = if options.plain { &[] } else { &[Need::Npm, Need::PlayerTools] };
     doctor::provide(&[&[Need::WasmTarget], tools].concat(), Consent::from_yes(options.yes))?;
-    let sizes = player::build(&paths::root(), &paths::target(), form)?;
-    println!("player: {} bytes, {} with gzip, {} with brotli", sizes.raw, sizes.gzip, sizes.brotli);
+    player::build(&paths::root(), &paths::target(), form)?;
+    let package = paths::target().join("player/package");
+    for module in player::package::modules(&package)? {
+        let player::Sizes { raw, gzip, brotli } = module.sizes;
+        println!("{}: {raw} bytes, {gzip} with gzip, {brotli} with brotli", module.name);
+        println!("     integrity=\"{}\"", module.integrity);
+    }
+    println!("{}", paths::short(&package));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,10 +1,11 @@
-//! Builds the reference player: one ES module with its wasm inside, and `sizes.json` beside it.
+//! Builds the reference player: one ES module with its wasm inside, in two forms of the same parts, and the package beside it.
 //!
 //! Cargo alone builds a player that is read easily. What is shipped is made smaller by two tools from npm, pinned in
 //! `player/package-lock.json`: Binaryen goes over the wasm, terser over the glue.
 
 mod globals;
 mod literal;
+pub mod package;
 
 use std::fs;
 use std::io::Write;
@@ -13,14 +14,25 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use segproof_player_core::Player;
-use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::{doctor, paths};
 use literal::{RAISES, literal};
 
-/// What a visitor may have to download of what is shipped, brotli-compressed.
-const BROTLI_BYTES_MAX: usize = 5120;
+/// One of the two modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    name: &'static str,
+    /// With the cargo feature of that name, and as `FULL` in the glue.
+    is_full: bool,
+    /// What a visitor may have to download of what is shipped, brotli-compressed.
+    brotli_bytes_max: usize,
+}
+
+const KINDS: [Kind; 2] = [
+    Kind { name: "player.js", is_full: false, brotli_bytes_max: 5120 },
+    Kind { name: "player-full.js", is_full: true, brotli_bytes_max: 6144 },
+];
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -31,14 +43,22 @@ const GLUE: [&str; 4] = ["player.js", "places.js", "boxes.js", "bytes.js"];
 const WASM_MARK: &str = "@wasm@";
 const RAISE_MARK: &str = "@raise@";
 
-/// Bytes of `player.js`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Bytes of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     pub raw: usize,
     /// `gzip -9`.
     pub gzip: usize,
     /// `brotli -q 11`.
     pub brotli: usize,
+}
+
+impl Sizes {
+    fn of(bytes: &[u8]) -> anyhow::Result<Sizes> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(bytes)?;
+        Ok(Sizes { raw: bytes.len(), gzip: gzip.finish()?.len(), brotli: brotli_size(bytes)? })
+    }
 }
 
 /// How a player is built.
@@ -60,54 +80,73 @@ impl Form {
     }
 }
 
-/// Builds `player/player.js` and `player/sizes.json` in `target`, the workspace's target folder. Fails if what would be
-/// shipped is over its budget. What has been built of the same parts is left as it is.
-pub fn build(root: &Path, target: &Path, form: Form) -> anyhow::Result<Sizes> {
-    let wasm = build_wasm(root, target)?;
-    let glue = join_glue(&root.join("player/glue"))?;
+/// Builds `player.js`, `player-full.js` and the package in `player` in `target`, the workspace's target folder. Fails if what
+/// would be shipped is over its budget. What has been built of the same parts is left as it is.
+pub fn build(root: &Path, target: &Path, form: Form) -> anyhow::Result<()> {
     let folder = target.join("player");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let key = key(root, &wasm, &glue, form)?;
-    let (module, sizes, key_file) =
-        (folder.join("player.js"), folder.join("sizes.json"), folder.join("player.key"));
-    let is_there = fs::read_to_string(&key_file).is_ok_and(|found| found == key) && module.is_file();
-    if let (true, Ok(sizes)) = (is_there, fs::read(&sizes))
-        && let Ok(sizes) = serde_json::from_slice(&sizes)
-    {
-        return Ok(sizes);
+    let parts = KINDS
+        .iter()
+        .map(|kind| {
+            Ok((kind, build_wasm(root, target, *kind)?, join_glue(&root.join("player/glue"), *kind)?))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let key = key(root, &parts, form)?;
+    let key_file = folder.join("player.key");
+    let package = folder.join("package");
+    let is_there = fs::read_to_string(&key_file).is_ok_and(|found| found == key)
+        && package::manifest_in(&package).is_file()
+        && KINDS.iter().all(|kind| folder.join(kind.name).is_file());
+    if is_there {
+        return Ok(());
     }
-    let (text, measured) = match form {
-        Form::Plain => smallest(&strip(&glue), &wasm)?,
-        Form::Shipped => {
-            let tools = Tools { bin: root.join("player/node_modules/.bin"), folder: &folder };
-            smallest(&tools.minify(&glue)?, &tools.optimize(&wasm)?)?
-        }
-    };
     // Half of a new player must not pass for a whole one.
     let _old = fs::remove_file(&key_file);
-    fs::write(&module, &text).context("writing player.js")?;
-    fs::write(&sizes, serde_json::to_string(&measured)? + "\n").context("writing sizes.json")?;
-    ensure!(
-        form == Form::Plain || measured.brotli < BROTLI_BYTES_MAX,
-        "the player is {} bytes after brotli, it has to be smaller than {BROTLI_BYTES_MAX}",
-        measured.brotli
-    );
+    let tools = Tools { bin: root.join("player/node_modules/.bin"), folder: &folder };
+    let mut modules = Vec::new();
+    for (kind, wasm, glue) in &parts {
+        let text = match form {
+            Form::Plain => smallest(&strip(glue), wasm)?,
+            Form::Shipped => smallest(&tools.minify(glue)?, &tools.optimize(wasm)?)?,
+        };
+        fs::write(folder.join(kind.name), &text).with_context(|| format!("writing {}", kind.name))?;
+        let bytes = brotli_size(text.as_bytes())?;
+        ensure!(
+            form == Form::Plain || bytes < kind.brotli_bytes_max,
+            "{} is {bytes} bytes after brotli, it has to be smaller than {}",
+            kind.name,
+            kind.brotli_bytes_max
+        );
+        modules.push((kind.name, text));
+    }
+    let element = read(root, package::ELEMENT)?;
+    let element = if form == Form::Plain { strip(&element) } else { tools.minify(&element)? };
+    modules.push(("live-video.js", element));
+    package::write(root, &package, &modules)?;
     fs::write(&key_file, key).context("writing player.key")?;
-    Ok(measured)
+    Ok(())
 }
 
 /// What decides what a player becomes: its parts, what they are made smaller with, and this program.
-fn key(root: &Path, wasm: &[u8], glue: &str, form: Form) -> anyhow::Result<String> {
+fn key(root: &Path, parts: &[(&Kind, Vec<u8>, String)], form: Form) -> anyhow::Result<String> {
     let program = fs::metadata(std::env::current_exe()?)?.modified()?;
     let mut digest = Digest::default();
-    for part in [wasm, glue.as_bytes(), format!("{form:?} {program:?}").as_bytes()] {
-        digest.add(part);
+    digest.add(format!("{form:?} {program:?}").as_bytes());
+    for (_, wasm, glue) in parts {
+        digest.add(wasm);
+        digest.add(glue.as_bytes());
     }
-    digest.add(&fs::read(root.join("player/package-lock.json")).context("player/package-lock.json")?);
+    for name in package::SOURCES.iter().chain(&["player/package-lock.json"]) {
+        digest.add(read(root, name)?.as_bytes());
+    }
     Ok(digest.hex())
 }
 
-fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
+fn read(root: &Path, name: &str) -> anyhow::Result<String> {
+    fs::read_to_string(root.join(name)).with_context(|| format!("reading {name}"))
+}
+
+fn build_wasm(root: &Path, target: &Path, kind: Kind) -> anyhow::Result<Vec<u8>> {
     let status = paths::cargo()
         .current_dir(root)
         .args([
@@ -120,6 +159,7 @@ fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
             "--package",
             "segproof-player",
         ])
+        .args(if kind.is_full { ["--features", "full"].as_slice() } else { &[] })
         .arg("--target-dir")
         .arg(target)
         // A kilobyte of stack instead of 1 MiB: one page of memory holds everything.
@@ -139,8 +179,8 @@ fn build_wasm(root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The glue as one module: only what the first file exports is exported, and nothing is imported.
-fn join_glue(folder: &Path) -> anyhow::Result<String> {
-    let mut joined = String::new();
+fn join_glue(folder: &Path, kind: Kind) -> anyhow::Result<String> {
+    let mut joined = format!("const FULL = {};\n", kind.is_full);
     for (index, name) in GLUE.iter().enumerate() {
         let text =
             fs::read_to_string(folder.join(name)).with_context(|| format!("reading the glue's {name}"))?;
@@ -210,8 +250,8 @@ fn strip(source: &str) -> String {
     lines.filter(|line| !line.is_empty() && !line.starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The module with the raise that makes it the smallest, and its sizes.
-fn smallest(glue: &str, wasm: &[u8]) -> anyhow::Result<(String, Sizes)> {
+/// The module with the raise that makes it the smallest.
+fn smallest(glue: &str, wasm: &[u8]) -> anyhow::Result<String> {
     let mut best: Option<(String, usize)> = None;
     for raise in RAISES {
         let module = with_wasm(glue, wasm, raise)?;
@@ -220,11 +260,7 @@ fn smallest(glue: &str, wasm: &[u8]) -> anyhow::Result<(String, Sizes)> {
             best = Some((module, size));
         }
     }
-    let (module, brotli) = best.context("some raise is tried")?;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    gzip.write_all(module.as_bytes())?;
-    let sizes = Sizes { raw: module.len(), gzip: gzip.finish()?.len(), brotli };
-    Ok((module, sizes))
+    Ok(best.context("some raise is tried")?.0)
 }
 
 fn with_wasm(glue: &str, wasm: &[u8], raise: u8) -> anyhow::Result<String> {
@@ -261,9 +297,12 @@ mod tests {
 
     #[test]
     fn the_glue_is_one_module() {
-        let glue = join_glue(&paths::root().join("player/glue")).expect("readable");
-        let exports: Vec<&str> = glue.lines().filter(|line| line.starts_with("export ")).collect();
-        assert_eq!(exports, ["export function play(url, video, options = {}) {"]);
-        assert!(!glue.contains("import "), "{glue}");
+        for kind in KINDS {
+            let glue = join_glue(&paths::root().join("player/glue"), kind).expect("readable");
+            let exports: Vec<&str> = glue.lines().filter(|line| line.starts_with("export ")).collect();
+            assert_eq!(exports, ["export function play(url, video, options = {}) {"]);
+            assert!(!glue.contains("import "), "{glue}");
+            assert_eq!(glue.matches("const FULL").count(), 1, "{glue}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask serve`: one scenario at a URL, for the browser at hand, a phone or a debugger.
+//! `cargo xtask serve`: one scenario at a URL, for the browser at hand, a phone or a debugger; without one, our own player's
+//! demo page on a stream that ffmpeg makes as it is watched.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,11 @@ use crate::{fixtures, listen, paths, player, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A scenario's name below scenarios/, its folder, or its scenario.toml
-    scenario: String,
-    /// A player of harness/players by name, or any folder with an index.html
-    #[arg(long, value_name = "NAME|DIR", default_value = "reference")]
-    player: String,
+    /// A scenario's name below scenarios/, its folder, or its scenario.toml [default: a live stream of ffmpeg's, in player/demo]
+    scenario: Option<String>,
+    /// A player of harness/players by name, or any folder with an index.html [default: reference]
+    #[arg(long, value_name = "NAME|DIR")]
+    player: Option<String>,
     /// An address of this machine at which the browser reaches it [default: this machine alone]
     #[arg(long, value_name = "ADDR", value_parser = listen::address)]
     host: Option<IpAddr>,
@@ -46,9 +47,11 @@ pub struct Options {
 
 /// Serves until Ctrl-C; the exit code is the verdict's.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
-    let (name, file) = find(&options.scenario, &paths::root().join("scenarios"))?;
+    let given = options.scenario.as_deref().unwrap_or(LIVE);
+    let (name, file) = find(given, &paths::root().join("scenarios"))?;
     let scenario = select::read_scenario(&file).map_err(anyhow::Error::msg)?;
-    let players = select::players(std::slice::from_ref(&options.player))?;
+    let default = if options.scenario.is_some() { "reference".to_owned() } else { demo() };
+    let players = select::players(&[options.player.clone().unwrap_or(default)])?;
     let chosen = players.first().context("one player was named")?;
     ensure!(
         matches!(chosen.home, Home::Folder(_)),
@@ -183,6 +186,11 @@ fn near(given: &str, scenarios: &Path) -> String {
     if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
 }
 
+/// The page that shows what our own player is doing.
+fn demo() -> String {
+    paths::root().join("player/demo").display().to_string()
+}
+
 /// The command that serves this again.
 fn repro(options: &Options, name: &str, player: &str) -> String {
     let quoted = select::quoted;
@@ -190,6 +198,8 @@ fn repro(options: &Options, name: &str, player: &str) -> String {
 }
 
 const FILE: &str = "scenario.toml";
+/// Where a newcomer sees most.
+const LIVE: &str = "session/ffmpeg-live";
 /// What stands in the report where a browser of the suite would.
 const BROWSER: &str = "any";
 

@@ -1,6 +1,6 @@
 //! The player as a state machine: no clock, no socket, no browser, no allocation.
 //!
-//! **Contract: the shell hands over every event with the current time and wakes the player again at the time
+//! **Contract: the shell hands over every event with the current time and wakes the player again after the time
 //! that [`Player::handle`] returns.** Everything the player wants done it asks of the [`Shell`] while it
 //! handles an event; the shell never calls back from inside such a request, and reports what came of it as a
 //! later event. The player never sees media: the shell keeps one body per [`Resource`].
@@ -52,10 +52,10 @@ pub enum Resource {
 pub enum Event {
     /// The time has come that `handle` asked for, or the session begins.
     Woken,
-    /// A body is complete and plausible. The playlist came that long after it was asked for, not counting what led to it.
+    /// A body is complete and plausible. The playlist came that long after it was asked for, not counting what led to it; a
+    /// segment with so many bits per second.
     PlaylistLoaded,
     InitLoaded,
-    /// With more than zero if its media begin before the end of what is buffered, where the current run would put them.
     SegmentLoaded,
     /// A request failed: its HTTP status, or zero for the network, a timeout or an implausible body.
     PlaylistFailed,
@@ -102,8 +102,8 @@ pub trait Shell: Text {
     fn load(&mut self, resource: Resource, place: Place);
     /// Ends a request, of which nothing may be heard any more.
     fn cancel(&mut self, resource: Resource);
-    /// Appends the body of a resource, an init after `abort()`. With a time, it is appended in `sequence` mode there, and in
-    /// `segments` mode otherwise.
+    /// Appends the body of a resource, an init after `abort()`. A run is begun at the time that is given, in `sequence` mode; it
+    /// goes on in `segments` mode.
     fn append(&mut self, resource: Resource, run_start_s: Option<f64>);
     /// Removes everything before a time from the SourceBuffer.
     fn remove_before(&mut self, end_s: f64);
@@ -121,6 +121,13 @@ pub trait Shell: Text {
     /// How far the playhead is behind the end of the list, in seconds.
     fn report_latency(&mut self, latency_s: f64);
 
+    /// Plays the best variant that needs no more bits per second than that, none better than the present one unless it may go
+    /// up. Whether that is another one; its playlist is what is loaded from now on.
+    #[cfg(feature = "full")]
+    fn choose(&mut self, bits_per_s: f64, goes_up: bool) -> bool;
+
+    /// Where the current run would put the first media of the segment that has been loaded, or NaN if that cannot be told.
+    fn segment_start_s(&self) -> f64;
     fn playhead_s(&self) -> f64;
     /// Where the first buffered range begins and ends, then the second, and so on; below zero behind the last.
     fn edge_s(&self, index: u32) -> f64;

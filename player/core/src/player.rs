@@ -6,6 +6,8 @@ mod appends;
 mod limits;
 mod playhead;
 mod requests;
+#[cfg(feature = "full")]
+mod variants;
 
 use crate::playlist::Reader;
 use crate::{Event, Report, Resource, Shell};
@@ -55,6 +57,20 @@ enum Busy {
     Init,
     Segment,
     Removal,
+}
+
+/// From one variant to another.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
+struct Switch {
+    /// What the link is known to carry; zero as long as nothing is known.
+    bits_per_s: f64,
+    /// Segments since the last one.
+    age: u32,
+    /// The next playlist is another variant's.
+    is_asked: bool,
+    /// The next segment is the first of another variant.
+    is_new: bool,
 }
 
 /// One session: one playlist, one media element.
@@ -119,6 +135,8 @@ pub struct Player {
     resumes: bool,
     /// How far it was from the end of what was buffered, when that was last asked.
     left_s: f64,
+    /// When it last went on, or could not.
+    moved_ms: f64,
     is_hurrying: bool,
     /// The viewer has gone somewhere else than to the end.
     is_away: bool,
@@ -133,6 +151,8 @@ pub struct Player {
     suspect_msn: u64,
     refused_msn: u64,
     refused_end_msn: u64,
+
+    switch: Switch,
 
     // Its own clock.
     late_ms: f64,
@@ -179,6 +199,7 @@ impl Player {
         resume_s: 0.0,
         resumes: true,
         left_s: 0.0,
+        moved_ms: 0.0,
         is_hurrying: false,
         is_away: false,
         rebuilds: 0,
@@ -187,17 +208,19 @@ impl Player {
         suspect_msn: u64::MAX,
         refused_msn: u64::MAX,
         refused_end_msn: u64::MAX,
+        switch: Switch { bits_per_s: 0.0, age: 0, is_asked: false, is_new: false },
         late_ms: 0.0,
         tick_ms: 0.0,
         wake_ms: f64::INFINITY,
     };
 
-    /// Takes in one event with its value and does what can be done. Returns the time at which to send `Event::Woken`, unless
-    /// the session has been closed.
+    /// Takes in one event with its value and does what can be done. Returns after how many milliseconds to send
+    /// `Event::Woken`, unless the session has been closed or another event comes before that.
     pub fn handle(&mut self, event: Event, value: f64, now_ms: f64, shell: &mut impl Shell) -> f64 {
         if self.phase == Phase::Closed {
-            return now_ms;
+            return 0.0;
         }
+        let was_at_s = self.view.playhead_s;
         self.view.look(shell);
         // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued. So a clock of
         // its own stood still meanwhile.
@@ -206,16 +229,19 @@ impl Player {
             self.late_ms += now_ms - self.wake_ms;
             now_ms = self.wake_ms;
         }
+        let may_play = self.view.ahead_s > RANGE_END_S && !shell.is_starving() && !shell.is_paused();
+        if self.view.playhead_s != was_at_s || !may_play {
+            self.moved_ms = now_ms;
+        }
         match event {
-            Event::Woken => {}
+            Event::Woken if now_ms - self.moved_ms < STUCK_TD * self.td_ms => {}
             Event::PlaylistLoaded => self.playlist_loaded(now_ms, value, shell),
             Event::InitLoaded => self.request(Resource::Init).state = State::Ready,
             Event::SegmentLoaded => {
-                if value > 0.0 {
-                    self.begin_run();
-                }
                 self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
                 self.request(Resource::Segment).state = State::Ready;
+                #[cfg(feature = "full")]
+                self.weigh(value, now_ms, shell);
             }
             Event::PlaylistFailed => self.failed(Resource::Playlist, value as u32, 1, now_ms, shell),
             Event::InitFailed => self.failed(Resource::Init, value as u32, 1, now_ms, shell),
@@ -226,7 +252,7 @@ impl Player {
             }
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
-            Event::Broken => self.broken(now_ms, shell),
+            Event::Woken | Event::Broken => self.broken(now_ms, shell),
             Event::Unsupported => self.fatal(Report::NoDecoder, shell),
             // A stream that declares its duration may seem to end before its list does.
             Event::Ended if self.phase == Phase::Ended => self.close(shell),
@@ -265,7 +291,7 @@ impl Player {
         self.wake_for(Resource::Playlist, now_ms);
         self.wake_for(Resource::Init, now_ms);
         self.wake_for(Resource::Segment, now_ms);
-        self.wake_ms + self.late_ms
+        self.wake_ms - now_ms
     }
 
     #[inline(never)]
@@ -275,6 +301,10 @@ impl Player {
             shell.cancel(resource);
             self.is_slow |= resource == Resource::Segment;
             self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
+            #[cfg(feature = "full")]
+            if resource == Resource::Segment {
+                self.weigh(0.0, now_ms, shell);
+            }
         }
     }
 

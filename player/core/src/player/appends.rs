@@ -18,8 +18,19 @@ impl Player {
             self.next_msn < self.careful_end_msn && self.view.ahead_s > CAREFUL_TD * self.td_ms / 1000.0;
         // Later on an init waits for what follows it, which may never come.
         let is_segment_ready = self.request(Resource::Segment).state == State::Ready && !is_early;
+        let is_init_ready = self.request(Resource::Init).state == State::Ready;
+        if is_segment_ready && is_init_ready {
+            let start_s = shell.segment_start_s();
+            #[cfg(feature = "full")]
+            if self.is_misplaced(start_s) {
+                return;
+            }
+            if !self.begins_run && start_s < self.view.end_s - BACK_S_MIN {
+                self.begin_run();
+            }
+        }
         if self.needs_init && (is_segment_ready || !self.has_media) {
-            if self.request(Resource::Init).state == State::Ready {
+            if is_init_ready {
                 self.busy = Busy::Init;
                 shell.append(Resource::Init, None);
             }

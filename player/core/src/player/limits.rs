@@ -58,3 +58,20 @@ pub const REBUILDS_MAX: u32 = 5;
 pub const REBUILDS_TD: f64 = 4.0;
 /// How much is left of a segment when the next is appended, as long as a decoder is not trusted.
 pub const CAREFUL_TD: f64 = 0.5;
+/// A segment that begins so much before the end of what is buffered belongs to another run: the clock of the media has
+/// gone back. In seconds.
+pub const BACK_S_MIN: f64 = 0.4;
+/// A playhead that could go on and has stood still for longer shows that the MediaSource is lost: so WPE WebKit 2.38 does when
+/// the media had run out.
+pub const STUCK_TD: f64 = 1.0;
+/// What a link may be asked for of what it has carried, and how much more it is trusted with after one segment that came faster.
+#[cfg(feature = "full")]
+pub const BITS_SHARE: f64 = 0.7;
+#[cfg(feature = "full")]
+pub const BITS_GROWTH: f64 = 1.5;
+/// Segments of one variant before a better one is tried.
+#[cfg(feature = "full")]
+pub const UP_AGE_MIN: u32 = 5;
+/// How far from the end of what is buffered the first segment of another variant may begin, in seconds.
+#[cfg(feature = "full")]
+pub const FITS_S: f64 = 0.1;

@@ -131,6 +131,10 @@ impl Player {
         if end_msn == first_msn {
             return;
         }
+        #[cfg(feature = "full")]
+        if self.switch.is_asked && self.has_joined {
+            self.switch_lists(first_msn, end_msn, shell);
+        }
         if self.has_joined && end_msn < self.end_msn {
             self.rollbacks += 1;
             let is_far = end_msn + RESTART_MSN_GAP < self.first_msn;

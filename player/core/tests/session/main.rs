@@ -4,6 +4,8 @@ mod absence;
 mod lists;
 mod media;
 mod playhead;
+#[cfg(feature = "full")]
+mod variants;
 mod world;
 
 use segproof_player_core::{Event, Report};

@@ -1,6 +1,6 @@
 //! Where the playhead goes: to the media at first, across holes, after the live edge, and back to where it was.
 
-use segproof_player_core::Event;
+use segproof_player_core::{Event, Report};
 
 use crate::world::{Answer, World, list, number, plain, segment};
 use crate::{is_warning, msns};
@@ -105,6 +105,40 @@ fn segments_are_appended_one_by_one_behind_a_loss() {
     world.run(9_900);
     let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
     assert!(world.buffered.len() == 1 && ahead_s < 3.1, "{ahead_s}");
+}
+
+#[test]
+fn a_playhead_that_stands_still_for_nothing_gets_a_new_media_source() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.sticks_at_ms = 9_300;
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!(world.reports, [Report::MediaLost], "{log}");
+    assert!(world.log.iter().any(|line| line.starts_with(" 11") && line.ends_with(" rebuild")), "{log}");
+    assert!(world.buffered.last().unwrap().1 - world.playhead_s < 10.0, "{log}");
+}
+
+/// Paused, without media for ten seconds, asleep, or not yet able to.
+#[test]
+fn a_playhead_may_stand_still_for_a_reason() {
+    for (stops_short_s, is_starving) in [(0.0, false), (0.3, false), (0.0, true)] {
+        let mut world = World::new(|uri, _, now_ms| match uri {
+            "" if (12_000..22_000).contains(&now_ms) => Answer::Status(503, 30),
+            _ => plain(uri, now_ms),
+        });
+        world.is_paused = stops_short_s == 0.0;
+        world.resumes_ms = 8_000;
+        world.asleep_ms = 40_000..50_000;
+        world.stops_short_s = stops_short_s;
+        if is_starving {
+            world.is_starving = true;
+            world.sticks_at_ms = 30_000;
+        }
+        world.run(60_000);
+        let log = world.log.join("\n");
+        assert!(!log.contains("rebuild"), "{log}");
+        assert!(world.played_s > 15.0, "{log}");
+    }
 }
 
 #[test]

@@ -60,8 +60,20 @@ pub struct World {
     /// When the element breaks, for no reason that comes again, and where it was then.
     pub breaks_at_ms: u64,
     pub broke_at_s: f64,
+    /// From this time on the clock of this MediaSource stands still, whatever is buffered.
+    pub sticks_at_ms: u64,
+    /// It plays to so long before the end of a range, and says of the rest that it is there.
+    pub stops_short_s: f64,
+    /// It says that it has no frame to show next.
+    pub is_starving: bool,
     /// The engine wants no media.
     pub is_full: bool,
+    /// How fast segments come, and what the variants need, which are called `v0` and so on.
+    pub bits_per_s: Box<dyn Fn(&str) -> f64>,
+    pub variants: Vec<f64>,
+    pub variant: usize,
+    /// Their inits have the same name.
+    pub one_init: bool,
     /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
     pub asleep_ms: Range<u64>,
     pub playhead_s: f64,
@@ -78,6 +90,7 @@ pub struct World {
     undecodable_s: Option<f64>,
     init_appended: bool,
     init_is_last: bool,
+    last_init: String,
     offset_s: f64,
     uris: [String; 3],
     in_flight: [bool; 3],
@@ -109,7 +122,14 @@ impl World {
             plays_on: false,
             breaks_at_ms: u64::MAX,
             broke_at_s: 0.0,
+            sticks_at_ms: u64::MAX,
+            stops_short_s: 0.0,
+            is_starving: false,
             is_full: false,
+            bits_per_s: Box::new(|_| 1e6),
+            variants: Vec::new(),
+            variant: 0,
+            one_init: false,
             asleep_ms: 0..0,
             playhead_s: 0.0,
             played_s: 0.0,
@@ -122,6 +142,7 @@ impl World {
             appended: Vec::new(),
             init_appended: false,
             init_is_last: false,
+            last_init: String::new(),
             offset_s: 0.0,
             uris: Default::default(),
             in_flight: [false; 3],
@@ -180,7 +201,7 @@ impl World {
             } else {
                 Event::Woken
             };
-            wake_ms = player.handle(event, value, self.now_ms as f64, self);
+            wake_ms = self.now_ms as f64 + player.handle(event, value, self.now_ms as f64, self);
         }
         self.play_to(until_ms);
     }
@@ -209,16 +230,17 @@ impl World {
                     }
                     (Answer::Body(body, _), Resource::Playlist) => {
                         self.text = body;
-                        let asked_ms = self.request_times.iter().rfind(|(uri, _)| uri.is_empty());
+                        let asked_ms = self
+                            .request_times
+                            .iter()
+                            .rfind(|(uri, _)| uri.is_empty() || uri.starts_with('v'));
                         let took_ms = self.now_ms - asked_ms.expect("it was asked for").1;
                         *value = (took_ms - std::mem::take(&mut self.led_ms)) as f64;
                         Event::PlaylistLoaded
                     }
                     (Answer::Body(..), Resource::Init) => Event::InitLoaded,
                     (Answer::Body(..), Resource::Segment) => {
-                        let (start_s, _) = (self.media)(&self.uris[Resource::Segment as usize]);
-                        let end_s = self.buffered.last().map_or(f64::NEG_INFINITY, |range| range.1);
-                        *value = (start_s + self.offset_s < end_s - 0.4).into();
+                        *value = (self.bits_per_s)(&self.uris[Resource::Segment as usize]);
                         Event::SegmentLoaded
                     }
                     (Answer::Never, _) => unreachable!("it is never due"),
@@ -233,11 +255,13 @@ impl World {
     }
 
     fn play_to(&mut self, at_ms: u64) {
+        let is_stuck = self.now_ms >= self.sticks_at_ms;
         let wanted_s = self.playhead_s + self.rate * (at_ms - self.now_ms) as f64 / 1000.0;
         self.now_ms = at_ms;
-        if let (false, Some(end_s)) = (self.is_paused, self.range_end_s()) {
-            self.played_s += wanted_s.min(end_s) - self.playhead_s;
-            self.playhead_s = wanted_s.min(end_s);
+        if let (false, Some(end_s)) = (self.is_paused || is_stuck, self.range_end_s()) {
+            let to_s = wanted_s.min(end_s - self.stops_short_s).max(self.playhead_s);
+            self.played_s += to_s - self.playhead_s;
+            self.playhead_s = to_s;
         }
     }
 
@@ -253,6 +277,12 @@ impl World {
     fn after(&mut self, wait_ms: u64, done: Done) {
         self.sequence += 1;
         self.due.insert((self.now_ms + wait_ms, self.sequence), done);
+    }
+
+    /// A segment of one variant, whose name is the beginning of its init's, behind the init of another.
+    fn is_foreign(&self, uri: &str) -> bool {
+        let name = uri.split(|char: char| char.is_ascii_digit()).next().unwrap_or("");
+        !self.variants.is_empty() && !self.one_init && !self.last_init.starts_with(name)
     }
 
     fn say(&mut self, what: String) {
@@ -290,7 +320,8 @@ impl Shell for World {
         assert!(!self.in_flight[resource as usize], "two requests for one resource");
         let line = self.text.get(place as usize..).and_then(|text| text.lines().next()).unwrap_or("");
         let uri = match resource {
-            Resource::Playlist => String::new(),
+            Resource::Playlist if self.variants.is_empty() => String::new(),
+            Resource::Playlist => format!("v{}", self.variant),
             Resource::Init => line.strip_prefix("URI=\"").expect("its first attribute").replacen('"', "", 1),
             Resource::Segment => line.to_owned(),
         };
@@ -331,8 +362,10 @@ impl Shell for World {
         }
         if resource == Resource::Init {
             self.init_appended = true;
+            self.last_init.clone_from(&uri);
         } else {
             assert!(self.init_appended, "media before an init");
+            assert!(!self.is_foreign(&uri), "{uri} behind another variant's init\n{}", self.log.join("\n"));
             let (start_s, duration_s) = (self.media)(&uri);
             if let Some(run_start_s) = run_start_s {
                 self.offset_s = run_start_s - start_s;
@@ -377,6 +410,7 @@ impl Shell for World {
 
     fn rebuild(&mut self) {
         self.say("rebuild".into());
+        self.sticks_at_ms = u64::MAX;
         self.buffered.clear();
         self.playhead_s = 0.0;
         self.offset_s = 0.0;
@@ -407,6 +441,22 @@ impl Shell for World {
         self.say(format!("rate {}", self.rate));
     }
 
+    #[cfg(feature = "full")]
+    fn choose(&mut self, bits_per_s: f64, goes_up: bool) -> bool {
+        let best = self.variants.iter().rposition(|&variant| variant <= bits_per_s).unwrap_or(0);
+        let best = if goes_up { best } else { best.min(self.variant) };
+        let is_other = best != self.variant;
+        if is_other {
+            self.variant = best;
+            self.say(format!("variant {best}"));
+        }
+        is_other
+    }
+
+    fn segment_start_s(&self) -> f64 {
+        (self.media)(&self.uris[Resource::Segment as usize]).0 + self.offset_s
+    }
+
     fn playhead_s(&self) -> f64 {
         self.playhead_s
     }
@@ -425,7 +475,7 @@ impl Shell for World {
     }
 
     fn is_starving(&self) -> bool {
-        self.range_end_s().is_none_or(|end_s| end_s - self.playhead_s < 0.04)
+        self.is_starving || self.range_end_s().is_none_or(|end_s| end_s - self.playhead_s < 0.04)
     }
 }
 

@@ -1,0 +1,108 @@
+//! Changing from one variant to another when the link carries less, or more.
+
+use crate::world::{Answer, World, list, number, window};
+use crate::{is_warning, msns};
+
+const NEEDS: [f64; 2] = [300e3, 1e6];
+
+/// Two variants, whose segments are called `light106.m4s` and `heavy106.m4s`; the light one's numbers are `shift` higher, and its
+/// list ends so many segments earlier.
+fn two(shift: u64, lag: u64, heavy: impl Fn(u64) -> u64 + 'static) -> World {
+    let mut world = World::new(move |uri, _, now_ms| {
+        let (first, end) = window(now_ms);
+        let line = |name: &'static str| move |msn| format!("#EXTINF:2.000,\n{name}{msn}.m4s\n");
+        let map = |list: String, name: &str| list.replace("init", name);
+        match uri {
+            "v0" => {
+                let list = list(first + shift - lag, end + shift - lag, line("light"));
+                Answer::Body(map(list, "light0"), 30)
+            }
+            "v1" => Answer::Body(map(list(first, end, line("heavy")), "heavy0"), 30),
+            _ if uri.starts_with("heavy") => Answer::Body(String::new(), heavy(now_ms)),
+            _ => Answer::Body(String::new(), 50),
+        }
+    });
+    world.variants = NEEDS.into();
+    world.variant = 1;
+    world.bits_per_s = Box::new(|_| 2e6);
+    world.media = Box::new(move |uri| {
+        let msn = if uri.starts_with("light") { number(uri) - shift } else { number(uri) };
+        (2.0 * msn as f64, 2.0)
+    });
+    world
+}
+
+fn switches(world: &World) -> Vec<&str> {
+    world.log.iter().filter_map(|line| line.split_once(" variant ").map(|(_, to)| to)).collect()
+}
+
+/// The numbers of the heavy variant's segments of what was appended.
+fn shown(world: &World, shift: u64) -> Vec<u64> {
+    let number_of = |uri: &String| if uri.starts_with("light") { number(uri) - shift } else { number(uri) };
+    world.appended.iter().map(number_of).collect()
+}
+
+/// Goal: a segment that the link does not carry is left for a lighter one, and the better variant comes again, each segment
+/// shown once. Method: heavy segments hang from 8 to 16 s.
+#[test]
+fn it_goes_down_in_time_and_up_again() {
+    let mut world = two(0, 0, |now_ms| if (8_000..16_000).contains(&now_ms) { 60_000 } else { 50 });
+    world.run(60_000);
+    let log = world.log.join("\n");
+    assert_eq!(switches(&world), ["0", "1"], "{log}");
+    let msns = msns(&world);
+    assert_eq!(msns, (102..=*msns.last().unwrap()).collect::<Vec<_>>(), "{log}");
+    assert!(*msns.last().unwrap() >= 133, "{log}");
+    assert_eq!(world.buffered.len(), 1, "{log}");
+    assert!(world.played_s > 58.0 && world.reports.iter().all(is_warning), "{} {log}", world.played_s);
+    assert_eq!(world.count("heavy0.mp4"), 2);
+}
+
+/// Goal: each variant gets its own init. Method: both are listed by the same relative name.
+#[test]
+fn inits_of_the_same_name_are_two() {
+    let mut world = two(0, 0, |now_ms| if (8_000..16_000).contains(&now_ms) { 60_000 } else { 50 });
+    let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+    world.server = Box::new(move |uri, nth, now_ms| match server(uri, nth, now_ms) {
+        Answer::Body(list, wait_ms) => {
+            Answer::Body(list.replace("light0", "init").replace("heavy0", "init"), wait_ms)
+        }
+        other => other,
+    });
+    world.one_init = true;
+    world.run(60_000);
+    assert_eq!((switches(&world).len(), world.count("init.mp4")), (2, 3), "{}", world.log.join("\n"));
+}
+
+/// Goal: numbers that differ between the variants show nothing twice and leave nothing out. Method: they are shifted, and the
+/// lists end at different segments.
+#[test]
+fn numbers_of_variants_need_not_agree() {
+    for (shift, lag) in [(0, 0), (0, 1), (0, 3), (1, 0), (7, 0), (7, 2), (1000, 0), (1000, 1), (1000, 2)] {
+        let mut world = two(shift, lag, |now_ms| if (8_000..16_000).contains(&now_ms) { 60_000 } else { 50 });
+        world.run(60_000);
+        let log = world.log.join("\n");
+        assert_eq!(switches(&world), ["0", "1"], "{log}");
+        let shown = shown(&world, shift);
+        assert_eq!(
+            shown,
+            (102..=*shown.last().unwrap()).collect::<Vec<_>>(),
+            "shift {shift}, lag {lag}\n{log}"
+        );
+        assert_eq!(world.buffered.len(), 1, "{log}");
+    }
+}
+
+/// Goal: what is measured decides, too, and a better variant is tried now and then only.
+#[test]
+fn a_link_that_carries_less_gets_the_light_one() {
+    let mut world = two(0, 0, |_| 50);
+    // One that comes fast shows little.
+    world.bits_per_s = Box::new(|uri| if uri == "light112.m4s" { 1e9 } else { 0.9e6 });
+    world.run(60_000);
+    let log = world.log.join("\n");
+    assert_eq!(switches(&world), ["0"], "{log}");
+    assert!(!log.split_once(" variant 0").unwrap().1.contains("load heavy"), "{log}");
+    let msns = msns(&world);
+    assert_eq!(msns, (102..=*msns.last().unwrap()).collect::<Vec<_>>(), "{log}");
+}

@@ -1,0 +1,277 @@
+// What the glue does with what the core asks for. Events and resources are numbered as in glue/player.js, imports as in
+// src/wasm.rs.
+import { play } from 'glue/player.js';
+import * as browser from 'tests/browser.js';
+const { decoders, dispatched, events, requests, server, settle, sources, video } = browser;
+
+const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, SOUGHT = 13;
+const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
+const load = (...args) => browser.imports[0](...args);
+const cancel = (resource) => browser.imports[1](resource);
+const append = (resource, start = -1) => browser.imports[2](resource, start);
+
+const equal = (found, wanted) => {
+  const [a, b] = [found, wanted].map((value) => JSON.stringify(value));
+  if (a != b) throw Error(`${a} in place of ${b}`);
+};
+
+const URL = 'http://origin/live/list.m3u8';
+const HEAD = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI="init.mp4"\n';
+const box = (kind, length = 8) => '\0\0\0' + String.fromCharCode(length) + kind + '\0'.repeat(length - 8);
+// Of parts, and numbers of zeros.
+const wrap = (kind, ...parts) => {
+  const body = parts.map((part) => (typeof part == 'number' ? '\0'.repeat(part) : part)).join('');
+  return '\0\0\0' + String.fromCharCode(body.length + 8) + kind + body;
+};
+const SEGMENT_BODY = box('moof', 16) + box('mdat', 99);
+
+// A session that has a list, and a MediaSource that is open.
+const begin = async (lines, options, init = box('moov')) => {
+  const session = play(URL, video, options);
+  await settle();
+  sources.at(-1).open();
+  const text = HEAD + lines;
+  server[URL] = { body: text };
+  server['http://origin/live/init.mp4'] = { body: init };
+  load(PLAYLIST, 0);
+  await settle();
+  load(INIT, text.indexOf('URI="init'));
+  await settle();
+  events.length = requests.length = 0;
+  return { session, text, place: (of) => text.indexOf(of) };
+};
+
+// What comes of a segment's request.
+const answer = async (uri, answered, lines = `#EXTINF:2,\n${uri}\n`) => {
+  const { place } = await begin(lines);
+  server['http://origin/live/' + uri] = answered;
+  load(SEGMENT, place(uri));
+  await settle();
+  return events;
+};
+
+export const tests = {
+  async begins_with_the_core() {
+    play(URL, video, { patience: 3 });
+    equal(sources.length, 0);
+    await settle();
+    equal(events, [[WOKEN]]);
+    sources[0].open();
+    equal(events, [[WOKEN], [OPENED, 3000]]);
+  },
+  async a_playlist_tells_how_long_it_took() {
+    await begin('');
+    server[URL] = { body: HEAD, takes: 70 };
+    load(PLAYLIST, 0);
+    await settle();
+    equal(events, [[LOADED + PLAYLIST, 70]]);
+  },
+  async what_is_no_playlist_has_no_status() {
+    for (const body of ['<!doctype html>', '#EXTM3U\n', '', '#EXT-X-TARGETDURATION:2\n']) {
+      const { text } = await begin('');
+      server[URL] = { body, takes: 404 };
+      load(PLAYLIST, 0);
+      await settle();
+      equal(events, [[FAILED + PLAYLIST, 0]]);
+      equal(browser.imports[9](text.length - 1), 10);
+    }
+  },
+  async a_status_is_told_and_its_answer_left() {
+    equal(await answer('a.m4s', { status: 503, body: SEGMENT_BODY }), [[FAILED + SEGMENT, 503]]);
+    equal(requests[0].signal.aborted, true);
+  },
+  async a_uri_that_is_none_is_a_failure() {
+    const { place } = await begin('#EXTINF:2,\nhttp://[\n');
+    load(SEGMENT, place('http://['));
+    await settle();
+    equal(events, [[FAILED + SEGMENT, 0]]);
+  },
+  async bodies_have_to_be_whole() {
+    equal((await answer('a.m4s', { body: SEGMENT_BODY }))[0][0], LOADED + SEGMENT);
+    equal(await answer('b.m4s', { body: SEGMENT_BODY.slice(0, -1) }), [[FAILED + SEGMENT, 0]]);
+    equal(await answer('c.m4s', { body: box('moov') }), [[FAILED + SEGMENT, 0]]);
+    equal(await answer('d.m4s', { body: '' }), [[FAILED + SEGMENT, 0]]);
+    equal(await answer('e.m4s', { body: SEGMENT_BODY, headers: { 'content-length': '999' } }), [[FAILED + SEGMENT, 0]]);
+    // What is declared is the length of what was compressed.
+    const headers = { 'content-length': '999', 'content-encoding': 'gzip' };
+    equal((await answer('f.m4s', { body: SEGMENT_BODY, headers }))[0][0], LOADED + SEGMENT);
+  },
+  async a_segment_tells_where_it_would_begin() {
+    const number = (value) => String.fromCharCode(0, 0, 0, value);
+    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50))));
+    const traf = wrap('traf', wrap('tfhd', number(0), number(1)), wrap('tfdt', number(0), number(100)));
+    const { place } = await begin('#EXTINF:2,\na.m4s\n', {}, wrap('moov', track, wrap('stsd', 24)));
+    server['http://origin/live/a.m4s'] = { body: wrap('moof', traf) + box('mdat') };
+    load(SEGMENT, place('a.m4s'));
+    await settle();
+    equal(isNaN(browser.imports[15]()), true);
+    append(INIT);
+    sources.at(-1).buffer.timestampOffset = 7;
+    equal(browser.imports[15](), 9);
+  },
+  async a_range_that_is_ignored_is_cut_out() {
+    const lines = '#EXT-X-BYTERANGE:115@3\n#EXTINF:2,\nall.mp4\n';
+    equal((await answer('all.mp4', { body: '???' + SEGMENT_BODY + '???' }, lines))[0][0], LOADED + SEGMENT);
+    equal(requests[0].headers, { Range: 'bytes=3-117' });
+    append(INIT);
+    append(SEGMENT);
+    equal(sources.at(-1).buffer.did.at(-1), 'append 115 segments 0');
+  },
+  async options_are_added_to_each_request() {
+    const fetch = { credentials: 'include', headers: { 'x-token': '1' } };
+    const { place } = await begin('#EXT-X-BYTERANGE:9@0\n#EXTINF:2,\na.m4s\n', { fetch });
+    load(SEGMENT, place('a.m4s'));
+    load(PLAYLIST, 0);
+    await settle();
+    equal(requests.map(({ credentials, cache, headers }) => [credentials, cache, headers]), [
+      ['include', 'no-store', { 'x-token': '1', Range: 'bytes=0-8' }],
+      ['include', 'no-store', { 'x-token': '1' }],
+    ]);
+  },
+  async of_a_cancelled_request_nothing_is_told() {
+    const { place } = await begin('#EXTINF:2,\na.m4s\n');
+    server['http://origin/live/a.m4s'] = { body: SEGMENT_BODY };
+    load(SEGMENT, place('a.m4s'));
+    cancel(SEGMENT);
+    cancel(SEGMENT);
+    await settle();
+    equal([events, requests[0].signal.aborted], [[], true]);
+  },
+  async the_first_variant_that_can_be_is_played() {
+    decoders.add('avc1.42c01e');
+    const variant = (codecs, uri) => `#EXT-X-STREAM-INF:BANDWIDTH=1${codecs}\n${uri}\n`;
+    const multivariant = '#EXTM3U\n' + variant(',CODECS="hvc1"', 'a/a.m3u8') + variant(',CODECS="avc1.42c01e"', 'b/b.m3u8');
+    server[URL] = { body: multivariant };
+    server['http://origin/live/b/b.m3u8'] = { body: HEAD + '#EXTINF:2,\nx.m4s\n', takes: 9 };
+    play(URL, video);
+    await settle();
+    load(PLAYLIST, 0);
+    await settle();
+    equal(events, [[WOKEN], [LOADED + PLAYLIST, 9]]);
+    load(SEGMENT, (HEAD + '#EXTINF:2,\n').length);
+    load(PLAYLIST, 0);
+    await settle();
+    equal(requests.map(({ url }) => url.slice(19)), ['list.m3u8', 'b/b.m3u8', 'b/x.m4s', 'b/b.m3u8']);
+  },
+  async variants_do_not_lead_in_circles() {
+    server[URL] = { body: '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nother.m3u8\n' };
+    server['http://origin/live/other.m3u8'] = { body: '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlist.m3u8\n' };
+    play(URL, video);
+    await settle();
+    load(PLAYLIST, 0);
+    await settle();
+    equal([events, requests.length], [[[WOKEN], [FAILED + PLAYLIST, 0]], 2]);
+  },
+  async what_an_append_is_refused_with_is_told() {
+    await answer('a.m4s', { body: SEGMENT_BODY });
+    append(INIT);
+    for (const [name, event] of [['QuotaExceededError', QUOTA], ['NotSupportedError', UNSUPPORTED], ['Error', BROKEN]]) {
+      events.length = 0;
+      sources.at(-1).buffer.refusal = name;
+      append(SEGMENT);
+      equal(events, []);
+      await settle();
+      equal(events, [[event]]);
+    }
+  },
+  async a_run_is_placed_and_the_next_segment_follows() {
+    await answer('a.m4s', { body: SEGMENT_BODY });
+    append(INIT);
+    append(SEGMENT, 12.5);
+    append(SEGMENT);
+    append(INIT);
+    equal(sources.at(-1).buffer.did, ['append 8 segments 0', 'append 115 sequence 12.5', 'append 115 segments 12.5', 'abort', 'append 8 segments 12.5']);
+  },
+  async webkit_places_a_run_itself() {
+    navigator.vendor = 'Apple Computer, Inc.';
+    await answer('a.m4s', { body: SEGMENT_BODY });
+    append(INIT);
+    append(SEGMENT, 12.5);
+    equal(sources.at(-1).buffer.did, ['append 8 segments 0', 'append 115 sequence 0']);
+  },
+  async only_the_seeks_of_others_are_told() {
+    await begin('');
+    browser.imports[4](7);
+    video.dispatchEvent({ type: 'seeking' });
+    equal([events, video.currentTime], [[], 7]);
+    video.dispatchEvent({ type: 'seeking' });
+    equal(events, [[SOUGHT]]);
+  },
+  async stop_ends_everything_once() {
+    const { session } = await begin('');
+    load(PLAYLIST, 0);
+    session.stop();
+    session.stop();
+    await settle();
+    video.dispatchEvent({ type: 'waiting' });
+    equal([events, requests[0].signal.aborted, video.did], [[], true, ['remove src', 'load']]);
+  },
+  async stopped_before_the_core_is_there() {
+    play(URL, video).stop();
+    await settle();
+    equal([events, sources.length, video.did], [[], 0, ['remove src', 'load']]);
+  },
+  async another_source_ends_the_session() {
+    const { session } = await begin('');
+    sources[0].dispatchEvent({ type: 'sourceclose' });
+    session.stop();
+    equal([events, dispatched, video.did], [[], [], []]);
+  },
+  async a_lost_media_source_is_replaced() {
+    await begin('');
+    video.error = {};
+    sources[0].dispatchEvent({ type: 'sourceclose' });
+    equal(events, [[BROKEN]]);
+    browser.imports[7]();
+    equal([sources.length, video.src], [2, 'blob:2']);
+    sources[0].dispatchEvent({ type: 'sourceopen' });
+    equal(events.length, 1);
+  },
+  async without_web_assembly() {
+    browser.withoutWebAssembly();
+    play(URL, video);
+    await settle();
+    equal(dispatched, [{ code: 9, fatal: true, message: 'no WebAssembly' }]);
+  },
+};
+
+// Of player-full.js alone.
+export const full = {
+  async the_best_variant_is_chosen_that_the_link_and_the_picture_allow() {
+    decoders.add('avc1.42c01e');
+    const variant = (bandwidth, height, uri, codecs = 'avc1.42c01e') =>
+      `#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth},RESOLUTION=1x${height},CODECS="${codecs}"\n${uri}.m3u8\n`;
+    server[URL] = {
+      body: '#EXTM3U\n' + variant(500, 360, 'mid') + variant(2000, 2160, 'high') + variant(900, 720, 'good') +
+        variant(100, 90, 'low') + variant(1, 90, 'other', 'hvc1'),
+    };
+    for (const name of ['mid', 'high', 'good', 'low']) server[`http://origin/live/${name}.m3u8`] = { body: HEAD };
+    play(URL, video);
+    await settle();
+    const choose = async (limit, goesUp) => {
+      const isOther = browser.imports[16](limit, goesUp);
+      load(PLAYLIST, 0);
+      await settle();
+      return [isOther, requests.at(-1).url.slice(19)];
+    };
+    load(PLAYLIST, 0);
+    await settle();
+    // The author's first.
+    equal(requests.at(-1).url.slice(19), 'mid.m3u8');
+    equal(await choose(600, 1), [0, 'mid.m3u8']);
+    equal(await choose(1e9, 0), [0, 'mid.m3u8']);
+    equal(await choose(50, 0), [1, 'low.m3u8']);
+    equal(await choose(1000, 1), [1, 'good.m3u8']);
+    equal(await choose(1e9, 1), [1, 'high.m3u8']);
+    // The smallest that covers the picture will do.
+    video.clientHeight = 300;
+    equal(await choose(1e9, 1), [1, 'mid.m3u8']);
+  },
+  async without_variants_there_is_no_choice() {
+    await begin('');
+    equal(browser.imports[16](0, 0), 0);
+  },
+  async a_segment_tells_how_fast_it_came() {
+    equal(await answer('a.m4s', { body: SEGMENT_BODY, takes: 23 }), [[LOADED + SEGMENT, 115 * 8000 / 23]]);
+  },
+};

@@ -1,0 +1,147 @@
+//! The player as a folder that `npm publish` or any web server takes, with the sizes of what is in it in its README.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha384};
+
+use super::Sizes;
+
+const MODULES: [&str; 3] = ["player.js", "player-full.js", "live-video.js"];
+
+/// The custom element's module, which is made smaller like the player's.
+pub const ELEMENT: &str = "player/package/live-video.js";
+
+/// Files of the checkout that go into the package as they are, and their names there.
+const FILES: [(&str, &str); 4] = [
+    ("player/package/player.d.ts", "player.d.ts"),
+    ("player/package/live-video.d.ts", "live-video.d.ts"),
+    ("LICENSE-APACHE", "LICENSE-APACHE"),
+    ("LICENSE-MIT", "LICENSE-MIT"),
+];
+const MANIFEST: &str = "player/package/package.json";
+const README: &str = "player/README.md";
+
+/// All that it is made of, besides the player and this program.
+pub const SOURCES: [&str; 7] = [ELEMENT, MANIFEST, README, FILES[0].0, FILES[1].0, FILES[2].0, FILES[3].0];
+
+/// Where the package's manifest is, which is written last.
+pub fn manifest_in(folder: &Path) -> PathBuf {
+    folder.join("package/package.json")
+}
+
+/// One module of the package.
+pub struct Module {
+    pub name: &'static str,
+    pub sizes: Sizes,
+    /// What an `integrity` attribute has to be (Subresource Integrity, section 3.5).
+    pub integrity: String,
+}
+
+impl Module {
+    fn of(name: &'static str, text: &str) -> anyhow::Result<Module> {
+        let hash = STANDARD.encode(Sha384::digest(text));
+        Ok(Module { name, sizes: Sizes::of(text.as_bytes())?, integrity: format!("sha384-{hash}") })
+    }
+}
+
+/// The modules of the package that was written to a folder.
+pub fn modules(folder: &Path) -> anyhow::Result<Vec<Module>> {
+    MODULES.iter().map(|name| Module::of(name, &super::read(folder, name)?)).collect()
+}
+
+/// Writes the package of these modules, in place of what is there.
+pub fn write(root: &Path, folder: &Path, modules: &[(&str, String)]) -> anyhow::Result<()> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).with_context(|| format!("clearing {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let put = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).with_context(|| format!("writing {name} to {}", folder.display()))
+    };
+    for (from, to) in FILES {
+        put(to, &super::read(root, from)?)?;
+    }
+    for (name, text) in modules {
+        put(name, text)?;
+    }
+    put("README.md", &with_sizes(&super::read(root, README)?, &table(&self::modules(folder)?))?)?;
+    put("package.json", &manifest(&super::read(root, MANIFEST)?)?)
+}
+
+/// The manifest with this workspace's version.
+fn manifest(text: &str) -> anyhow::Result<String> {
+    let mark = "\"version\": \"0.0.0\"";
+    ensure!(text.matches(mark).count() == 1, "player/package/package.json has no {mark}");
+    Ok(text.replace(mark, &format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"))))
+}
+
+const BEGIN: &str = "<!-- sizes: written by `cargo xtask player` -->\n";
+const END: &str = "<!-- end of sizes -->";
+
+fn with_sizes(readme: &str, table: &str) -> anyhow::Result<String> {
+    let (before, rest) = readme.split_once(BEGIN).context("player/README.md has no place for the sizes")?;
+    let (_, after) = rest.split_once(END).context("player/README.md does not say where the sizes end")?;
+    Ok([before, BEGIN, "\n", table, "\n", END, after].concat())
+}
+
+fn table(modules: &[Module]) -> String {
+    let mut table = "| file | bytes | with gzip | with brotli |\n|---|--:|--:|--:|\n".to_owned();
+    for Module { name, sizes, .. } in modules {
+        table += &format!("| `{name}` | {} | {} | {} |\n", sizes.raw, sizes.gzip, sizes.brotli);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths;
+
+    #[test]
+    fn the_package_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().join("package");
+        for _ in 0..2 {
+            let modules = MODULES.map(|name| (name, "export {};\n".to_owned()));
+            write(&paths::root(), &folder, &modules).expect("it is written");
+            fs::write(folder.join("stray"), "").expect("written");
+        }
+        fs::remove_file(folder.join("stray")).expect("it is of the last time");
+        let manifest: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(folder.join("package.json")).expect("a manifest"))
+                .expect("of JSON");
+        assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+        // Each file that is named is there, and nothing else.
+        let mut named: Vec<String> =
+            ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"].map(str::to_owned).into();
+        for export in manifest["exports"].as_object().expect("exports").values() {
+            for file in export.as_object().expect("conditions").values() {
+                named.push(file.as_str().expect("a file").trim_start_matches("./").to_owned());
+            }
+        }
+        named.sort();
+        named.dedup();
+        let mut found: Vec<String> = fs::read_dir(&folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .collect();
+        found.sort();
+        assert_eq!(found, named);
+        let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
+        assert!(readme.contains("| `player.js` | 11 | "), "{readme}");
+    }
+
+    #[test]
+    fn integrity_is_as_openssl_has_it() {
+        // printf 'export {};\n' | openssl dgst -sha384 -binary | base64 -w0
+        let module = Module::of("player.js", "export {};\n").expect("sizes");
+        assert_eq!(
+            module.integrity,
+            "sha384-z0dQZuTpVhlJhRpzBVjQTCgdq+BUSh89DMD4c8ea5gn4XTF+416jeLVKPWSl2O8q"
+        );
+    }
+}
