@@ -62,9 +62,10 @@ const sheet = (id) => {
 const drawBuffer = () => {
   const { pen, width, height, colour } = sheet('buffer');
   const x = (at) => ((at - video.currentTime + BEHIND_S) / (BEHIND_S + AHEAD_S)) * width;
-  pen.fillStyle = colour('faint');
-  for (let at = -BEHIND_S; at <= AHEAD_S; at += 5) {
+  for (let at = -BEHIND_S; at < AHEAD_S; at += 5) {
+    pen.fillStyle = colour('faint');
     pen.fillRect(x(video.currentTime + at), 0, 1, height);
+    pen.fillStyle = colour('ink');
     pen.fillText(`${at} s`, x(video.currentTime + at) + 3, height - 4);
   }
   pen.fillStyle = colour('ahead');

@@ -79,6 +79,9 @@ struct PlayerOptions {
     /// Build it by cargo alone, which can be read, and is a quarter larger
     #[arg(long, conflicts_with = "yes")]
     plain: bool,
+    /// Write the sizes into player/README.md
+    #[arg(long, conflicts_with = "plain")]
+    publish: bool,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     yes: bool,
@@ -120,6 +123,9 @@ fn player_command(options: &PlayerOptions) -> anyhow::Result<ExitCode> {
         println!("     integrity=\"{}\"", module.integrity);
     }
     println!("{}", paths::short(&package));
+    if options.publish {
+        player::package::publish(&paths::root(), &package)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -53,8 +53,16 @@ pub struct Options {
 }
 
 /// Our own, the one that it came from, and those from npm.
-const PLAYERS: [&str; 7] =
-    ["reference", "segplayer", "segplayer-in-turn", "hls.js", "hls.js-light", "shaka-player", "video.js"];
+const PLAYERS: [&str; 8] = [
+    "reference",
+    "reference-full",
+    "segplayer",
+    "segplayer-in-turn",
+    "hls.js",
+    "hls.js-light",
+    "shaka-player",
+    "video.js",
+];
 
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {

@@ -3,7 +3,9 @@
 //! change what they are to change (`harness/tests/pages/conditions`), the ear leaves the page its loudness
 //! (`harness/tests/pages/ear`), the hand tells what a person does and begins where autoplay is denied
 //! (`harness/tests/pages/hand`, `denied`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
+//! Behind them the pages of players: such as are served elsewhere, and our own one's demo.
 
+mod demo;
 mod elsewhere;
 
 use std::path::PathBuf;
@@ -116,6 +118,7 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     if engine.has_bidi {
         checks.extend(elsewhere::run(engine)?);
     }
+    checks.extend(demo::run(engine)?);
     Ok(checks)
 }
 

@@ -18,7 +18,7 @@ use crate::doctor::{self, Consent, Need};
 use crate::stop::Signals;
 use crate::{fixtures, listen, paths, player, report};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Options {
     /// A scenario's name below scenarios/, its folder, or its scenario.toml [default: a live stream of ffmpeg's, in player/demo]
     scenario: Option<String>,
@@ -31,9 +31,9 @@ pub struct Options {
     /// The page's port; the media hosts take the two that follow [default: what is free]
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=65533))]
     port: Option<u16>,
-    /// Stream seconds per second; a scenario may allow less
-    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
-    speed: f64,
+    /// Stream seconds per second; a scenario may allow less [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    speed: Option<f64>,
     /// SHOULD-level violations fail the trial
     #[arg(long)]
     strict: bool,
@@ -45,8 +45,23 @@ pub struct Options {
     yes: bool,
 }
 
+impl Options {
+    /// As when nothing is said but where the report goes.
+    pub fn to(out: PathBuf) -> Options {
+        Options { out: Some(out), ..Options::default() }
+    }
+}
+
 /// Serves until Ctrl-C; the exit code is the verdict's.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    let (plan, _lock) = prepare(&options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(serve(&plan))?;
+    Ok(ExitCode::from(report::exit_code(&report)))
+}
+
+/// Makes all that is wanted for it. What is given beside the plan holds the folder of the report as long as it lives.
+pub fn prepare(options: &Options) -> anyhow::Result<(RunPlan, impl Sized + use<>)> {
     let given = options.scenario.as_deref().unwrap_or(LIVE);
     let (name, file) = find(given, &paths::root().join("scenarios"))?;
     let scenario = select::read_scenario(&file).map_err(anyhow::Error::msg)?;
@@ -59,16 +74,16 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
          conformance` only",
         chosen.given
     );
-    let speed = scenario.max_speed.map_or(options.speed, |most| options.speed.min(most));
-    if speed < options.speed {
+    let asked = options.speed.unwrap_or(1.0);
+    let speed = scenario.max_speed.map_or(asked, |most| asked.min(most));
+    if speed < asked {
         println!("{name} is served at speed {speed}: more would not be what it says");
     }
     let out = options.out.clone().unwrap_or_else(|| paths::target().join("serve"));
     let out = std::path::absolute(&out).unwrap_or(out);
     let needs = [&[Need::WasmTarget, Need::Ffmpeg], select::needs(&players)].concat();
     doctor::provide(&needs, Consent::from_yes(options.yes))?;
-    // Held until the report is written: the lock ends with the file.
-    let _lock = take_folder(&out)?;
+    let lock = take_folder(&out)?;
     player::build(&paths::root(), &paths::target(), player::Form::at_hand())?;
     let fixtures = fixtures::make(&scenario.sources.into_iter().collect())?;
 
@@ -78,7 +93,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         browser: BROWSER.to_owned(),
         instead: Instead::default(),
         snapshot: None,
-        repro: repro(&options, &name, &chosen.given),
+        repro: repro(options, &name, &chosen.given),
         evidence: None,
         scenario: name,
         scenario_file: file,
@@ -99,9 +114,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         strict: options.strict,
         trials: vec![trial],
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(serve(&plan))?;
-    Ok(ExitCode::from(report::exit_code(&report)))
+    Ok((plan, lock))
 }
 
 async fn serve(plan: &RunPlan) -> anyhow::Result<Report> {
@@ -194,7 +207,8 @@ fn demo() -> String {
 /// The command that serves this again.
 fn repro(options: &Options, name: &str, player: &str) -> String {
     let quoted = select::quoted;
-    format!("cargo xtask serve {} --player {} --speed {}", quoted(name), quoted(player), options.speed)
+    let speed = options.speed.unwrap_or(1.0);
+    format!("cargo xtask serve {} --player {} --speed {speed}", quoted(name), quoted(player))
 }
 
 const FILE: &str = "scenario.toml";

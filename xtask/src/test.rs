@@ -12,7 +12,7 @@ use crate::check::{self, Check};
 use crate::conformance::Speed;
 use crate::conformance::compare::{Outcome, binding_rules, outcome};
 use crate::doctor::{self, Consent, Need};
-use crate::{conformance, grid, guide, mutants, overload, pages, paths, report};
+use crate::{conformance, grid, guide, mutants, overload, pages, paths, player, report};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -41,6 +41,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run(&ENGINES[0])?);
     checks.extend(guide::run()?);
+    checks.extend(player::package::check(&paths::root(), &paths::target().join("player/package"))?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
     if options.all {
         checks.extend(grid::run(&grid::Options { yes: options.yes })?);

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha384};
 
 use super::Sizes;
+use crate::check::Check;
 
 const MODULES: [&str; 3] = ["player.js", "player-full.js", "live-video.js"];
 
@@ -79,7 +80,33 @@ fn manifest(text: &str) -> anyhow::Result<String> {
     Ok(text.replace(mark, &format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"))))
 }
 
-const BEGIN: &str = "<!-- sizes: written by `cargo xtask player` -->\n";
+/// Writes the sizes of the package in a folder into the checkout's README, too.
+pub fn publish(root: &Path, folder: &Path) -> anyhow::Result<()> {
+    let readme = with_sizes(&super::read(root, README)?, &table(&modules(folder)?))?;
+    fs::write(root.join(README), readme).with_context(|| format!("writing {README}"))
+}
+
+/// Whether the checkout's README tells the sizes of the package that is built, but for what another compiler may make of it.
+pub fn check(root: &Path, folder: &Path) -> anyhow::Result<Vec<Check>> {
+    let readme = super::read(root, README)?;
+    let told = |module: &Module| {
+        let line = readme.lines().find(|line| line.starts_with(&format!("| `{}` ", module.name)))?;
+        line.rsplit('|').find_map(|cell| cell.trim().parse::<usize>().ok())
+    };
+    let checks = modules(folder)?.into_iter().map(|module| {
+        let (told, is) = (told(&module), module.sizes.brotli);
+        let is_right = told.is_some_and(|told| told.abs_diff(is) * 100 <= is);
+        Check {
+            what: format!("{README} tells the size of {}", module.name),
+            wrong: (!is_right).then(|| {
+                format!("it says {told:?} with brotli, it is {is}: `cargo xtask player --yes --publish` corrects it")
+            }),
+        }
+    });
+    Ok(checks.collect())
+}
+
+const BEGIN: &str = "<!-- sizes: written by `cargo xtask player --publish` -->\n";
 const END: &str = "<!-- end of sizes -->";
 
 fn with_sizes(readme: &str, table: &str) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! Whole sessions in virtual time: what the player asks for, appends and ends with under each fault.
 
 mod absence;
+mod anything;
 mod lists;
 mod media;
 mod playhead;

@@ -186,7 +186,8 @@ impl World {
                 self.broke_at_s = self.playhead_s;
                 Event::Broken
             } else if let Some((_, to_s)) = self.seek_at.take_if(|(at_ms, _)| *at_ms <= self.now_ms) {
-                self.playhead_s = to_s;
+                // Not behind what is seekable (HTML, "seek", step 7).
+                self.playhead_s = to_s.clamp(0.0, self.buffered.last().map_or(0.0, |range| range.1));
                 Event::Sought
             } else if is_late {
                 Event::Woken
