@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use thirtyfour::{Capabilities, WebDriver};
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::conformance::select;
 use crate::doctor::{self, Consent, Need};
 use crate::front::{Front, Pacing, Settings};
 use crate::machine::{self, Machine};
@@ -119,7 +120,12 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
         ..conformance::Options::default()
     };
     let engine = *conformance::engines(&trials)?.first().context("one browser was named")?;
-    let needs = [conformance::needs(&trials, &[engine]), vec![Need::Npm, Need::PlayerTools]].concat();
+    let needs = [
+        conformance::needs(&trials, &[engine]),
+        vec![Need::Npm, Need::PlayerTools],
+        select::needs(&select::players(&trials.players)?).to_vec(),
+    ]
+    .concat();
     doctor::provide(&needs, Consent::from_yes(options.yes))?;
     player::build(&paths::root(), &paths::target(), player::Form::Shipped)?;
     let source = Source { fixture: FIXTURE.to_owned(), run: 1 };

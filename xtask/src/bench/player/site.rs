@@ -42,7 +42,12 @@ impl Site {
             (Vec::new(), Vec::new())
         } else {
             let player = Player::read(&paths::root().join("harness/players").join(player))?;
-            (player.folders(), player.extra_files(&paths::target()))
+            let files = player.extra_files(&paths::target());
+            // Its page would wait for it, and nothing would tell why.
+            for (_, place) in &files {
+                anyhow::ensure!(place.is_file(), "there is no {}", paths::short(place));
+            }
+            (player.folders(), files)
         };
         let begun = Mutex::new(Instant::now());
         let shared = Arc::new(Shared { folders, files, media: media.to_owned(), begun });
