@@ -157,7 +157,7 @@ async fn measure(
     // No trial posts a verdict here.
     let (verdicts, _) = unbounded_channel();
     let front = Front::open(settings, verdicts).await?;
-    let _stop = Stop::listen(front.killer())?;
+    let stop = Stop::listen(front.killer())?;
     let mut bench = Bench {
         date: machine::date(),
         machine: Machine::here(),
@@ -179,6 +179,10 @@ async fn measure(
             for nth in 0..players.len() {
                 let name = players[(nth + usize::from(round)) % players.len()];
                 let watch = Watch { front: &front.url, engine, link, name, media, seconds: options.seconds };
+                if stop.asked() {
+                    measured = Err(anyhow::anyhow!("interrupted"));
+                    break 'links;
+                }
                 match watch.twice(&mut bench.version).await {
                     Ok([cold, warm]) => {
                         let of = loads.entry(name).or_default();
