@@ -91,7 +91,8 @@ export function play(url, video, options = {}) {
           if (FULL) {
             const played = listed.filter(isPlayed);
             variants = (played.length ? played : listed).map(([, attributes, uri]) => ({
-              bandwidth: +/BANDWIDTH=(\d+)/.exec(attributes)?.[1],
+              // Not AVERAGE-BANDWIDTH.
+              bandwidth: +/(?:^|[,\s])BANDWIDTH=(\d+)/.exec(attributes)?.[1],
               height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
               url: new URL(uri, response.url),
             }));

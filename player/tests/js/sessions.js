@@ -240,7 +240,7 @@ export const full = {
   async the_best_variant_is_chosen_that_the_link_and_the_picture_allow() {
     decoders.add('avc1.42c01e');
     const variant = (bandwidth, height, uri, codecs = 'avc1.42c01e') =>
-      `#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth},RESOLUTION=1x${height},CODECS="${codecs}"\n${uri}.m3u8\n`;
+      `#EXT-X-STREAM-INF:AVERAGE-BANDWIDTH=${1e4 - bandwidth},BANDWIDTH=${bandwidth},RESOLUTION=1x${height},CODECS="${codecs}"\n${uri}.m3u8\n`;
     server[URL] = {
       body: '#EXTM3U\n' + variant(500, 360, 'mid') + variant(2000, 2160, 'high') + variant(900, 720, 'good') +
         variant(100, 90, 'low') + variant(1, 90, 'other', 'hvc1'),

@@ -22,7 +22,7 @@ impl Player {
         if is_segment_ready && is_init_ready {
             let start_s = shell.segment_start_s();
             #[cfg(feature = "full")]
-            if self.is_misplaced(start_s) {
+            if self.is_misplaced(start_s, now_ms) {
                 return;
             }
             if !self.begins_run && start_s < self.view.end_s - BACK_S_MIN {

@@ -41,7 +41,7 @@ impl Player {
 
     /// The first segment of a variant is ready, and would begin there. Whether it is another one than the next: then that is
     /// what is wanted now.
-    pub(super) fn is_misplaced(&mut self, start_s: f64) -> bool {
+    pub(super) fn is_misplaced(&mut self, start_s: f64, now_ms: f64) -> bool {
         if !self.switch.is_new {
             return false;
         }
@@ -52,7 +52,9 @@ impl Player {
             return false;
         }
         self.next_msn = self.next_msn.wrapping_sub(segments as u64);
-        *self.request(Resource::Segment) = Request::NONE;
+        // Asked for as soon as may be: what is requested in this event has been.
+        *self.request(Resource::Segment) =
+            Request { state: State::Waiting, at_ms: now_ms + 1.0, failures: 0 };
         true
     }
 }
