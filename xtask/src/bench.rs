@@ -22,6 +22,17 @@ enum What {
     Player(player::Options),
 }
 
+/// The middle one, or what is between the two in the middle; none of none.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => None,
+        even if even % 2 == 0 => Some((values[half - 1] + values[half]) / 2.0),
+        _ => Some(values[half]),
+    }
+}
+
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.what {

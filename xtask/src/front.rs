@@ -60,6 +60,21 @@ pub struct Settings {
     pub state: PathBuf,
 }
 
+impl Settings {
+    /// For one page after the other in browsers of this machine, which nobody sees.
+    pub fn one_at_a_time(logs: PathBuf) -> Settings {
+        Settings {
+            sessions: 1,
+            pacing: Pacing::ONE_AT_A_TIME,
+            window: Window::Headless,
+            remote: None,
+            viewer: None,
+            logs,
+            state: crate::conformance::state_folder(),
+        }
+    }
+}
+
 /// A trial that is judged and whose browser is still open, until the answer.
 #[derive(Debug)]
 pub struct Held {

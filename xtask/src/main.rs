@@ -28,6 +28,7 @@ mod schema;
 mod serve;
 mod stop;
 mod test;
+mod written;
 
 use doctor::{Consent, Need};
 use player::Form;

@@ -19,13 +19,13 @@ use segproof_core::action::{Conditions, What};
 use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::{Probing, Session};
-use segproof_harness::engine::{ENGINES, Engine, Window};
+use segproof_harness::engine::{ENGINES, Engine};
 use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
 use crate::doctor::{self, Consent};
-use crate::front::{Front, Pacing, Settings};
+use crate::front::{Front, Settings};
 use crate::stop::Stop;
 use crate::{conformance, paths};
 
@@ -76,15 +76,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut checks = runtime.block_on(async {
-        let settings = Settings {
-            sessions: 1,
-            pacing: Pacing::ONE_AT_A_TIME,
-            window: Window::Headless,
-            remote: None,
-            viewer: None,
-            logs: paths::target().join("pages"),
-            state: conformance::state_folder(),
-        };
+        let settings = Settings::one_at_a_time(paths::target().join("pages"));
         // No trial posts a verdict here.
         let (verdicts, _) = unbounded_channel();
         let front = Front::open(settings, verdicts).await?;

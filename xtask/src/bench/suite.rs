@@ -268,15 +268,8 @@ const TABLE: &[(&str, &str)] = &[
 
 fn median(rounds: &[Figures]) -> Figures {
     let middle = |name: &&'static str| {
-        let mut all: Vec<f64> = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
-        all.sort_by(f64::total_cmp);
-        let half = all.len() / 2;
-        let value = match all.len() {
-            0 => return None,
-            even if even % 2 == 0 => (all[half - 1] + all[half]) / 2.0,
-            _ => all[half],
-        };
-        Some((*name, value))
+        let all = rounds.iter().filter_map(|round| round.get(name).copied()).collect();
+        Some((*name, super::median(all)?))
     };
     TABLE.iter().filter_map(|(name, _)| middle(name)).collect()
 }

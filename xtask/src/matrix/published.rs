@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::PLAYERS;
 use super::markdown::escaped;
 use super::table::{Broke, Header, Named, broke};
-use crate::{paths, report};
+use crate::{paths, report, written};
 
 /// All columns that were ever published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,9 +154,7 @@ impl Published {
 
     /// The README with a line for each column between its markers; none if it has no markers.
     fn told_in(&self, readme: &str) -> Option<String> {
-        let (before, rest) = readme.split_once(MARKERS[0])?;
-        let (_, after) = rest.split_once(MARKERS[1])?;
-        Some([before, MARKERS[0], "\n\n", &self.summary(), "\n", MARKERS[1], after].concat())
+        written::between(MARKERS, readme, &self.summary())
     }
 
     /// A line for each column.

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use segproof_core::report::Verdict;
-use segproof_harness::engine::{Engine, Window};
+use segproof_harness::engine::Engine;
 use segproof_harness::run::{News, serve_trial};
 use serde::Deserialize;
 use thirtyfour::{Capabilities, WebDriver};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::check::Check;
-use crate::front::{Front, Pacing, Settings};
-use crate::{conformance, paths, report, serve};
+use crate::front::{Front, Settings};
+use crate::{paths, report, serve};
 
 /// Watches it to the trial's end.
 pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
@@ -21,15 +21,7 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     let trial = plan.trials.first().context("a plan has a trial")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (judged, page) = runtime.block_on(async {
-        let settings = Settings {
-            sessions: 1,
-            pacing: Pacing::ONE_AT_A_TIME,
-            window: Window::Headless,
-            remote: None,
-            viewer: None,
-            logs: paths::target().join("demo/drivers"),
-            state: conformance::state_folder(),
-        };
+        let settings = Settings::one_at_a_time(paths::target().join("demo/drivers"));
         // The verdict is not asked for through the front.
         let (verdicts, _) = mpsc::unbounded_channel();
         let front = Front::open(settings, verdicts).await?;

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha384};
 
 use super::Sizes;
 use crate::check::Check;
+use crate::written;
 
 const MODULES: [&str; 3] = ["player.js", "player-full.js", "live-video.js"];
 
@@ -69,7 +70,7 @@ pub fn write(root: &Path, folder: &Path, modules: &[(&str, String)]) -> anyhow::
     for (name, text) in modules {
         put(name, text)?;
     }
-    put("README.md", &with_sizes(&super::read(root, README)?, &table(&self::modules(folder)?))?)?;
+    put("README.md", &with_sizes(&super::read(root, README)?, &self::modules(folder)?)?)?;
     put("package.json", &manifest(&super::read(root, MANIFEST)?)?)
 }
 
@@ -82,7 +83,7 @@ fn manifest(text: &str) -> anyhow::Result<String> {
 
 /// Writes the sizes of the package in a folder into the checkout's README, too.
 pub fn publish(root: &Path, folder: &Path) -> anyhow::Result<()> {
-    let readme = with_sizes(&super::read(root, README)?, &table(&modules(folder)?))?;
+    let readme = with_sizes(&super::read(root, README)?, &modules(folder)?)?;
     fs::write(root.join(README), readme).with_context(|| format!("writing {README}"))
 }
 
@@ -106,13 +107,13 @@ pub fn check(root: &Path, folder: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks.collect())
 }
 
-const BEGIN: &str = "<!-- sizes: written by `cargo xtask player --publish` -->\n";
-const END: &str = "<!-- end of sizes -->";
+const MARKERS: [&str; 2] =
+    ["<!-- sizes: written by `cargo xtask player --publish` -->", "<!-- end of sizes -->"];
 
-fn with_sizes(readme: &str, table: &str) -> anyhow::Result<String> {
-    let (before, rest) = readme.split_once(BEGIN).context("player/README.md has no place for the sizes")?;
-    let (_, after) = rest.split_once(END).context("player/README.md does not say where the sizes end")?;
-    Ok([before, BEGIN, "\n", table, "\n", END, after].concat())
+/// The README with the sizes of these modules.
+fn with_sizes(readme: &str, modules: &[Module]) -> anyhow::Result<String> {
+    written::between(MARKERS, readme, &table(modules))
+        .with_context(|| format!("{README} has not both of {MARKERS:?}"))
 }
 
 fn table(modules: &[Module]) -> String {

@@ -77,10 +77,10 @@ fn case() -> impl Strategy<Value = Case> {
 fn world(case: Case) -> World {
     let Case { faults, discontinuities, restarts, refused, .. } = case;
     let mut world = World::new(move |uri, _, now_ms| {
-        let (kind, right, wait_ms) = match uri {
-            "" => (0, String::new(), 30),
-            _ if uri.starts_with("init") => (1, String::new(), 20),
-            _ => (2, String::new(), 50),
+        let (kind, wait_ms) = match uri {
+            "" => (0, 30),
+            _ if uri.starts_with("init") => (1, 20),
+            _ => (2, 50),
         };
         let body = |back: u64| {
             let (first, end) = window(now_ms);
@@ -89,7 +89,7 @@ fn world(case: Case) -> World {
                 format!("{mark}#EXTINF:2.000,\ns{msn}.m4s\n")
             })
         };
-        let right = || if kind == 0 { body(0) } else { right.clone() };
+        let right = || if kind == 0 { body(0) } else { String::new() };
         let fault = faults
             .iter()
             .find(|(from_ms, for_ms, of, _)| *of == kind && (*from_ms..from_ms + for_ms).contains(&now_ms));

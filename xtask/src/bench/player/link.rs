@@ -1,7 +1,7 @@
 //! A link between the browser and a site: all connections share what it carries, and each way takes its time.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -67,7 +67,7 @@ impl Road {
 
     /// How many bytes had gone to the browser by then.
     pub fn bytes_until(&self, when: Instant) -> u64 {
-        let passed = self.shared.passed.lock().expect("nobody panics with it");
+        let passed = self.shared.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.iter().filter(|(at, _)| *at <= when).map(|(_, bytes)| bytes).sum()
     }
 }
@@ -109,7 +109,7 @@ async fn carry(browser: TcpStream, site: SocketAddr, shared: Arc<Shared>) {
             if to_browser.write_all(&buffer[..count]).await.is_err() {
                 break;
             }
-            shared.passed.lock().expect("nobody panics with it").push((Instant::now(), count as u64));
+            shared.passed.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), count as u64));
         }
     };
     // When the browser asks no more, the answer may still be under way.
@@ -119,7 +119,7 @@ async fn carry(browser: TcpStream, site: SocketAddr, shared: Arc<Shared>) {
 impl Shared {
     /// When so many bytes have passed, of which each waits for those before it, whosever they are.
     fn take(&self, bytes: usize) -> Instant {
-        let mut free = self.free.lock().expect("nobody panics with it");
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if self.link.bits_per_s == 0 {
             return now;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use axum::Router;
@@ -63,21 +63,21 @@ impl Site {
 
     /// The way to it over a link.
     pub async fn road(&self, link: Link) -> anyhow::Result<Road> {
-        let known = *self.front.lock().expect("nobody panics with it");
+        let known = *self.front.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = TcpListener::bind(known.unwrap_or(([127, 0, 0, 1], 0).into())).await?;
         let address = listener.local_addr()?;
-        *self.front.lock().expect("nobody panics with it") = Some(address);
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
         let stream = format!("http%3A%2F%2F{address}%2Flive%2Flive.m3u8");
         Road::open(listener, link, self.address, format!("/page/{PAGE_FILE}?src={stream}"))
     }
 
     /// The list begins anew.
     pub fn begin(&self) {
-        *self.shared.begun.lock().expect("nobody panics with it") = Instant::now();
+        *self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     pub fn begun(&self) -> Instant {
-        *self.shared.begun.lock().expect("nobody panics with it")
+        *self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,7 +133,7 @@ impl Shared {
 
     /// A window of six segments, of which another one comes every target duration, first after half of one.
     fn list(&self) -> String {
-        let since_s = self.begun.lock().expect("nobody panics with it").elapsed().as_secs_f64();
+        let since_s = self.begun.lock().unwrap_or_else(PoisonError::into_inner).elapsed().as_secs_f64();
         let first = ((since_s + SEGMENT_S / 2.0) / SEGMENT_S) as usize;
         let mut list = format!(
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-MAP:URI=\"{FIXTURE}.mp4\"\n"
@@ -151,15 +151,17 @@ const WINDOW: usize = 6;
 /// Stands before everything else in a page: when the first frame was shown, from the beginning of the navigation.
 const MEASURE: &str = "<!doctype html><script>
 globalThis.waits = 0;
-(function look() {
-  const video = document.querySelector('video');
-  if (!video) return requestAnimationFrame(look);
-  video.muted = true;
-  video.requestVideoFrameCallback((now, { presentationTime }) => {
-    globalThis.firstFrame = presentationTime;
-    video.addEventListener('waiting', () => globalThis.waits++);
-  });
-})();
+globalThis.firstFrame = new Promise((shown) => {
+  (function look() {
+    const video = document.querySelector('video');
+    if (!video) return requestAnimationFrame(look);
+    video.muted = true;
+    video.requestVideoFrameCallback((now, { presentationTime }) => {
+      shown(presentationTime);
+      video.addEventListener('waiting', () => globalThis.waits++);
+    });
+  })();
+});
 </script>
 ";
 
