@@ -46,6 +46,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// As a bench wants it.
+    pub fn of(scenario: &str, player: &str, speed: f64, out: PathBuf) -> Options {
+        let (scenario, player) = (Some(scenario.to_owned()), Some(player.to_owned()));
+        Options { scenario, player, speed: Some(speed), out: Some(out), ..Options::default() }
+    }
+
     /// As when nothing is said but where the report goes.
     pub fn to(out: PathBuf) -> Options {
         Options { out: Some(out), ..Options::default() }
@@ -234,7 +240,7 @@ mod tests {
             );
         }
         let error = find("404-once", &scenarios).expect_err("no such folder").to_string();
-        assert!(error.contains("there are init/404-once, segment/404-once"), "{error}");
+        assert!(error.contains("init/404-once, segment/404-once"), "{error}");
     }
 
     #[test]

@@ -2,21 +2,26 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path as UrlPath, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use segproof_core::origin::Origin;
+use segproof_core::presentation::{Media, Presentation};
+use segproof_core::scenario::Scenario;
+use segproof_harness::fixtures;
 use segproof_harness::player::{PAGE_FILE, Player};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::link::{Link, Road};
-use super::{FIXTURE, FLOOR};
+use super::{FLOOR, Form, TUNED};
 use crate::paths;
 
 pub struct Site {
@@ -31,17 +36,38 @@ struct Shared {
     /// Of the page: where its files are looked for, and those that are somewhere else.
     folders: Vec<PathBuf>,
     files: Vec<(String, PathBuf)>,
-    media: PathBuf,
-    /// When the page was asked for: the list moves from then on.
-    begun: Mutex<Instant>,
+    /// A player's recommended page, in other words: each is replaced.
+    instead: Vec<(&'static str, &'static str)>,
+    form: Form,
+    /// As it is before the first request.
+    fresh: Origin,
+    live: Mutex<Live>,
+}
+
+/// The stream, which begins when the page is asked for.
+struct Live {
+    begun: Instant,
+    origin: Origin,
+    /// The newest segment that was asked for and answered.
+    newest_msn: u64,
 }
 
 impl Site {
-    pub async fn open(player: &str, media: &Path) -> anyhow::Result<Site> {
+    pub async fn open(player: &str, form: Form, stream: &Origin) -> anyhow::Result<Site> {
+        let (folder, instead) = match player {
+            TUNED => (
+                "hls.js",
+                vec![(
+                    "const settings = {}",
+                    "const settings = { startFragPrefetch: true, testBandwidth: false }",
+                )],
+            ),
+            other => (other, Vec::new()),
+        };
         let (folders, files) = if player == FLOOR {
             (Vec::new(), Vec::new())
         } else {
-            let player = Player::read(&paths::root().join("harness/players").join(player))?;
+            let player = Player::read(&paths::root().join("harness/players").join(folder))?;
             let files = player.extra_files(&paths::target());
             // Its page would wait for it, and nothing would tell why.
             for (_, place) in &files {
@@ -49,11 +75,11 @@ impl Site {
             }
             (player.folders(), files)
         };
-        let begun = Mutex::new(Instant::now());
-        let shared = Arc::new(Shared { folders, files, media: media.to_owned(), begun });
+        let live = Mutex::new(Live { begun: Instant::now(), origin: stream.clone(), newest_msn: 0 });
+        let shared = Arc::new(Shared { folders, files, instead, form, fresh: stream.clone(), live });
         let routes = Router::new()
             .route("/page/{*file}", get(page))
-            .route("/live/{file}", get(live))
+            .route("/live/{file}", get(media))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -71,13 +97,20 @@ impl Site {
         Road::open(listener, link, self.address, format!("/page/{PAGE_FILE}?src={stream}"))
     }
 
-    /// The list begins anew.
-    pub fn begin(&self) {
-        *self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    /// The stream begins anew.
+    pub fn begin(&self) -> Instant {
+        let begun = Instant::now();
+        *self.shared.live() = Live { begun, origin: self.shared.fresh.clone(), newest_msn: 0 };
+        begun
     }
 
-    pub fn begun(&self) -> Instant {
-        *self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far the end of the newest segment that was asked for is behind the camera, seconds.
+    pub fn end_behind_s(&self) -> f64 {
+        let live = self.shared.live();
+        let timeline = &live.origin.timeline;
+        let now_ms = live.now_ms();
+        // A segment is published when its last frame has been taken.
+        (now_ms - timeline.published_ms(live.newest_msn)) / 1000.0
     }
 }
 
@@ -97,15 +130,17 @@ async fn page(State(shared): State<Arc<Shared>>, UrlPath(file): UrlPath<String>)
     }
 }
 
-async fn live(State(shared): State<Arc<Shared>>, UrlPath(file): UrlPath<String>) -> Response {
-    if file == "live.m3u8" {
-        return typed("application/vnd.apple.mpegurl", "no-store", shared.list().into_bytes());
+async fn media(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
+    let mut live = shared.live();
+    let now_ms = live.now_ms();
+    let reply = live.origin.handle(now_ms, uri.path());
+    live.newest_msn = live.newest_msn.max(reply.resource.msn().filter(|_| reply.status == 200).unwrap_or(0));
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(name, value);
     }
-    let is_name = file.chars().all(|char| char.is_ascii_alphanumeric() || "-.".contains(char));
-    match std::fs::read(shared.media.join(&file)) {
-        Ok(bytes) if is_name => typed("video/mp4", "no-store", bytes),
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
+    let body = Body::from(reply.body.to_vec());
+    response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 fn typed(content_type: &'static str, cache: &'static str, body: Vec<u8>) -> Response {
@@ -117,8 +152,19 @@ fn typed(content_type: &'static str, cache: &'static str, body: Vec<u8>) -> Resp
     (headers, body).into_response()
 }
 
+impl Live {
+    fn now_ms(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64() * 1000.0
+    }
+}
+
 impl Shared {
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn page(&self, file: &str) -> anyhow::Result<Vec<u8>> {
+        let preload = if self.form == Form::Preloaded { PRELOAD } else { "" };
         if self.folders.is_empty() && file == PAGE_FILE {
             return Ok([MEASURE, FLOOR_PAGE].concat().into_bytes());
         }
@@ -128,25 +174,42 @@ impl Shared {
             .or_else(|| self.folders.iter().map(|folder| folder.join(file)).find(|place| place.is_file()));
         let place = place.with_context(|| format!("there is no {file}"))?;
         let bytes = std::fs::read(&place).with_context(|| place.display().to_string())?;
-        Ok(if file == PAGE_FILE { [MEASURE.as_bytes(), &bytes].concat() } else { bytes })
-    }
-
-    /// A window of six segments, of which another one comes every target duration, first after half of one.
-    fn list(&self) -> String {
-        let since_s = self.begun.lock().unwrap_or_else(PoisonError::into_inner).elapsed().as_secs_f64();
-        let first = ((since_s + SEGMENT_S / 2.0) / SEGMENT_S) as usize;
-        let mut list = format!(
-            "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-MAP:URI=\"{FIXTURE}.mp4\"\n"
-        );
-        for msn in first..first + WINDOW {
-            list += &format!("#EXTINF:{SEGMENT_S:.3},\n{FIXTURE}{msn}.m4s\n");
+        if file != PAGE_FILE {
+            return Ok(bytes);
         }
-        list
+        let mut text = String::from_utf8(bytes).with_context(|| place.display().to_string())?;
+        for (known, other) in &self.instead {
+            anyhow::ensure!(
+                text.contains(known),
+                "{}: there is no `{known}` to be replaced",
+                place.display()
+            );
+            text = text.replace(known, other);
+        }
+        Ok([MEASURE, preload, &text].concat().into_bytes())
     }
 }
 
-const SEGMENT_S: f64 = 2.002;
-const WINDOW: usize = 6;
+/// A live stream as everybody is given it.
+pub fn stream(media: &Path) -> anyhow::Result<Origin> {
+    let scenario =
+        Scenario::parse(STREAM).map_err(|error| anyhow::anyhow!("{}", error.render("stream", STREAM)))?;
+    let fixture = fixtures::load(media)?;
+    let segments = fixture.segments.into_iter().map(|segment| (segment.bytes, segment.duration_s)).collect();
+    let media = Media::new(fixture.target_duration, fixture.init, segments)?;
+    Ok(Origin::new(&scenario, Arc::new(Presentation::new(&scenario, &[Arc::new(media)]))))
+}
+
+/// Six segments are listed, and another one comes every target duration, first after half of one.
+const STREAM: &str = r#"
+summary = "A plain live stream."
+until = "segment 130"
+
+[stream]
+window = 6
+clock = "wall"
+phase = 0.5
+"#;
 
 /// Stands before everything else in a page: when the first frame was shown, from the beginning of the navigation.
 const MEASURE: &str = "<!doctype html><script>
@@ -165,11 +228,15 @@ globalThis.firstFrame = new Promise((shown) => {
 </script>
 ";
 
+/// The playlist is on its way while the scripts are.
+const PRELOAD: &str = r#"<link rel="preload" as="fetch" crossorigin href="/live/live.m3u8">
+"#;
+
 /// The third segment from the end, without a playlist: nobody can be sooner.
 const FLOOR_PAGE: &str = r#"<video autoplay muted></video><script>
 const video = document.querySelector('video'), media = new MediaSource();
 const body = async (name) => (await fetch('/live/' + name)).arrayBuffer();
-const bodies = [body('bars.mp4'), body('bars3.m4s')];
+const bodies = [body('live.mp4'), body('live103.m4s')];
 media.addEventListener('sourceopen', async () => {
   const buffer = media.addSourceBuffer('video/mp4;codecs="avc1.4d400d,mp4a.40.2"');
   for (const body of bodies) {
