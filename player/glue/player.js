@@ -18,7 +18,10 @@ const NO_WEB_ASSEMBLY = 9;
 // options.patience: for how many seconds a playlist that is not found is waited for.
 // Dispatches `playererror` on the element, with detail {code, fatal, message}, and `playerlatency`, with seconds behind the
 // end of the playlist. Returns {stop()}.
-export function play(url, video, options = {}) {
+//
+// In player-full.js an Audio Rendition has a session of its own within this one, `sound`, whose `main` this one is: another
+// core with another playlist and another SourceBuffer of the same MediaSource.
+export function play(url, video, options = {}, main) {
   const Source = globalThis.ManagedMediaSource ?? MediaSource;
   const requests = [], bodies = [];
   let text = '';
@@ -28,7 +31,7 @@ export function play(url, video, options = {}) {
   let isPaused;
   // The next `seeking` is of the core's making.
   let isOwnSeek;
-  let core, source, buffer, type, base, timer, listeners, stopped;
+  let core, source, buffer, type, base, timer, listeners, stopped, sound;
 
   const now = () => performance.now();
   const tell = (kind, value) => {
@@ -38,22 +41,36 @@ export function play(url, video, options = {}) {
       if (core) timer = setTimeout(tell, wait, WOKEN);
     }
   };
+  const all = FULL ? (kind, value) => (tell(kind, value), sound?.tell(kind, value)) : tell;
+  // Both lose it, and one of them is given another.
+  const lose = () => (FULL && main ? main.tell(BROKEN) : tell(BROKEN));
   const listen = (target, name, action) => target.addEventListener(name, action, { signal: listeners.signal });
   // Listeners of the page may call stop(), so they run when the core has returned.
   const dispatch = (name, detail) => queueMicrotask(() => video.dispatchEvent(new CustomEvent(name, { detail })));
-  const report = (code) => dispatch('playererror', { code, fatal: code > 1, message: MESSAGES.split(',')[code] });
+  const report = (code) => {
+    dispatch('playererror', { code, fatal: code > 1, message: MESSAGES.split(',')[code] });
+    // Of two that play together none can go on alone.
+    if (FULL && sound && code > 1)
+      queueMicrotask(() => {
+        close();
+        attempt(() => source.endOfStream());
+      });
+  };
   const close = () => {
     core = 0;
     clearTimeout(timer);
     listeners?.abort();
     requests.map((request) => request?.abort());
+    if (FULL) sound?.close();
   };
   const attempt = (action) => {
     try {
       action();
     } catch ({ name }) {
       // The core must have returned before it is told anything.
-      queueMicrotask(() => tell(name == 'QuotaExceededError' ? QUOTA : name == 'NotSupportedError' ? UNSUPPORTED : BROKEN));
+      queueMicrotask(() =>
+        name == 'QuotaExceededError' ? tell(QUOTA) : name == 'NotSupportedError' ? tell(UNSUPPORTED) : lose(),
+      );
     }
   };
   const load = async (resource, place, playlistUrl = url) => {
@@ -97,6 +114,12 @@ export function play(url, video, options = {}) {
               url: new URL(uri, response.url),
             }));
             const first = variants[0];
+            const [, group] = /AUDIO="(.*?)"/.exec(variant[1]) ?? [];
+            const lines = group && playlist.match(/^#EXT-X-MEDIA:.*/gm);
+            const renditions = lines?.filter((line) => /TYPE=AUDIO/.test(line) && line.includes(`GROUP-ID="${group}"`)) ?? [];
+            // Without a URI its sound is in the variant.
+            const [, at] = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0]) ?? [];
+            if (at) sound ??= play(new URL(at, response.url), video, options, me);
             variants.sort((a, b) => a.bandwidth - b.bandwidth);
             return load(resource, place, first.url);
           }
@@ -115,6 +138,8 @@ export function play(url, video, options = {}) {
       bodies[resource] = body;
       if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
+      // Without the one there is no use for the other.
+      if (FULL && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.tell(FAILED, value);
     }
   };
 
@@ -123,16 +148,21 @@ export function play(url, video, options = {}) {
     listeners = new AbortController();
     buffer = 0;
     source = new Source();
+    if (FULL && sound) {
+      me.isWaiting = me.isDone = 0;
+      sound.attach(source, listeners);
+      sound.tell(BROKEN);
+    }
     listen(source, 'sourceopen', () => {
       URL.revokeObjectURL(video.src);
-      tell(OPENED, 1000 * (options.patience ?? 0));
+      all(OPENED, 1000 * (options.patience ?? 0));
     });
     // WebKit closes it with an error, and tells that later; else somebody has given the element another source.
     listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : (stopped = 1) && close()));
     listen(video, 'pause', () => (isPaused = !video.error && !video.ended));
     listen(video, 'play', () => (isPaused = 0));
-    listen(video, 'waiting', () => tell(WOKEN));
-    listen(video, 'ended', () => tell(ENDED));
+    listen(video, 'waiting', () => all(WOKEN));
+    listen(video, 'ended', () => all(ENDED));
     listen(video, 'error', () => video.error && tell(BROKEN));
     listen(video, 'seeking', () => (isOwnSeek ? (isOwnSeek = 0) : tell(SOUGHT)));
     // Without it there is no ManagedMediaSource.
@@ -142,51 +172,111 @@ export function play(url, video, options = {}) {
     if (!isPaused) video.play().catch(() => {});
   };
 
+  const seek = (to) => {
+    isOwnSeek = 1;
+    video.currentTime = to;
+  };
+  const segmentStart = () => decodeTime(bodies[INIT], bodies[SEGMENT]) + buffer?.timestampOffset;
+  const create = () => {
+    buffer = source.addSourceBuffer(type);
+    listen(buffer, 'updateend', () => buffer.updating || (source.readyState == 'open' ? tell(UPDATED) : lose()));
+  };
+  const put = () => buffer.appendBuffer(bodies[INIT]);
+
+  // What the two have to know of each other.
+  const me = {
+    tell,
+    report,
+    seek,
+    create,
+    put,
+    source: () => [source, listeners],
+    // Where the current run is put, once that is known.
+    offset: () => (buffer && !buffer.updating ? buffer.timestampOffset : NaN),
+    attach(...now) {
+      [source, listeners] = now;
+      buffer = me.isWaiting = me.isDone = 0;
+    },
+    close() {
+      stopped ??= main;
+      close();
+    },
+  };
+
   const imports = [
     (resource, place) => void load(resource, place),
     (resource) => (requests[resource] = requests[resource]?.abort()),
     (resource, start) =>
       attempt(() => {
-        const body = bodies[resource];
+        const other = main ?? sound;
         if (resource == INIT) {
-          const wanted = `video/mp4;codecs="${tracks(body).map((track) => track[2])}"`;
-          if (!buffer) {
-            buffer = source.addSourceBuffer(wanted);
-            listen(buffer, 'updateend', () => buffer.updating || tell(source.readyState == 'open' ? UPDATED : BROKEN));
-          } else {
+          const wanted = `video/mp4;codecs="${tracks(bodies[INIT]).map((track) => track[2])}"`;
+          const before = type;
+          type = wanted;
+          if (buffer) {
             // Not before the media: WebKit's abort() forgets the init.
             buffer.abort();
-            if (wanted != type) buffer.changeType?.(wanted);
+            if (wanted != before) buffer.changeType?.(wanted);
+          } else {
+            if (FULL && other) {
+              // The first init that is appended closes the MediaSource to another SourceBuffer.
+              me.isWaiting = 1;
+              if (!other.isWaiting) return;
+              other.create();
+            }
+            create();
+            if (FULL && other) other.put();
           }
-          type = wanted;
         } else {
+          if (FULL && other && start >= 0) {
+            // Picture and sound are put by the same offset, which the picture finds. What the clock alone leads to stays there,
+            // lest a segment that one of them has lost moves it away from the other: behind a hole.
+            const gap = segmentStart() - start;
+            if (gap > -0.5 && gap < 10) start = -1;
+            else if (main) {
+              const offset = main.offset();
+              // Not yet: the same bytes are tried again.
+              if (!(Math.abs(offset - buffer.timestampOffset) > 0)) throw { name: 'QuotaExceededError' };
+              buffer.mode = 'segments';
+              buffer.timestampOffset = offset;
+              start = -1;
+            }
+          }
           buffer.mode = start < 0 ? 'segments' : 'sequence';
           // Otherwise a run begins behind all that has been appended: where the picture is longer than the sound there is a hole,
           // and other engines stand still before that. WebKit goes over it, but where a run begins in the last frame it shows the
           // picture from the key frame before on again.
           if (start >= 0 && !/^Apple/.test(navigator.vendor)) buffer.timestampOffset = start;
         }
-        buffer.appendBuffer(body);
+        buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
-    (to) => {
-      isOwnSeek = 1;
-      video.currentTime = to;
+    FULL && main ? main.seek : seek,
+    (isHurrying) => {
+      if (FULL && main) return;
+      video.playbackRate = isHurrying ? 1.1 : 1;
     },
-    (isHurrying) => (video.playbackRate = isHurrying ? 1.1 : 1),
-    () => attempt(() => source.endOfStream()),
-    attach,
-    close,
+    () => {
+      if (FULL && (main ?? sound)) {
+        me.isDone = 1;
+        if (!(main ?? sound).isDone) return;
+      }
+      attempt(() => source.endOfStream());
+    },
+    // Where another one has been put in its place, that is why.
+    FULL && main ? () => source.readyState == 'closed' || queueMicrotask(lose) : attach,
+    FULL && main ? main.close : close,
     (index) => text.charCodeAt(index),
-    report,
-    (seconds) => dispatch('playerlatency', seconds),
+    // That the MediaSource is lost is told once.
+    FULL && main ? (code) => code == 1 || main.report(code) : report,
+    (seconds) => (FULL && main) || dispatch('playerlatency', seconds),
     () => video.currentTime,
     (index) => {
-      const ranges = video.buffered;
+      const ranges = (FULL && (main ?? sound) && source.sourceBuffers[0] && buffer ? buffer : video).buffered;
       return index < 2 * ranges.length ? ranges[index & 1 ? 'end' : 'start'](index >> 1) : -1;
     },
     () => (video.readyState < 3) | ((video.paused || !video.playbackRate) << 1) | ((source.streaming == false) << 2),
-    () => decodeTime(bodies[INIT], bodies[SEGMENT]) + buffer?.timestampOffset,
+    segmentStart,
     FULL &&
       ((limit, goesUp) => {
         // None is better than the picture's size can show.
@@ -206,11 +296,15 @@ export function play(url, video, options = {}) {
     ({ instance }) => {
       if (stopped) return;
       core = instance.exports;
-      attach();
+      if (FULL && main) {
+        me.attach(...main.source());
+        if (source.readyState == 'open') tell(OPENED, 1000 * (options.patience ?? 0));
+      } else attach();
       tell(WOKEN);
     },
     () => stopped || (close(), report(NO_WEB_ASSEMBLY)),
   );
+  if (FULL && main) return me;
   return {
     stop() {
       if (stopped) return;

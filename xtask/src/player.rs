@@ -300,7 +300,7 @@ mod tests {
         for kind in KINDS {
             let glue = join_glue(&paths::root().join("player/glue"), kind).expect("readable");
             let exports: Vec<&str> = glue.lines().filter(|line| line.starts_with("export ")).collect();
-            assert_eq!(exports, ["export function play(url, video, options = {}) {"]);
+            assert_eq!(exports, ["export function play(url, video, options = {}, main) {"]);
             assert!(!glue.contains("import "), "{glue}");
             assert_eq!(glue.matches("const FULL").count(), 1, "{glue}");
         }

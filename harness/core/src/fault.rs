@@ -27,6 +27,8 @@ pub struct Fault {
     /// Only that variant of a Multivariant Playlist, counted from 0; all if absent.
     #[schemars(range(max = VARIANTS_MAX - 1), extend("examples" = [1]))]
     pub variant: Option<u8>,
+    /// Only the Audio Rendition, or only what is not; both if absent.
+    pub audio: Option<bool>,
     /// Which GET for the resource, counted from 1 per resource; all if absent. For what changes the text of the
     /// playlist, GETs of the playlist are counted, whatever `on` says.
     pub nth: Option<Nth>,

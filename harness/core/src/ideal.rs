@@ -57,20 +57,15 @@ pub fn ideal(origin: &Origin, viewer: &Viewer, until: Option<u64>, horizon_ms: f
 }
 
 fn session(origin: &Origin, effects: &Effects, until: Option<u64>, horizon_ms: f64) -> (Ideal, Played) {
-    let mut origin = origin.clone();
-    origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
-    let refused = origin.refusals().into_iter();
-    let mut player = Player {
-        td_ms: origin.timeline.target_duration_ms,
-        cut_off: refused.chain(effects.cut_off.iter().cloned()).collect(),
-        origin,
-        inits_ms: BTreeMap::new(),
-        start_msn: None,
-        listed_ms: BTreeMap::new(),
-        ready_ms: BTreeMap::new(),
-        never: BTreeSet::new(),
+    let follow = |path| {
+        let mut player = Player::new(origin.clone(), effects);
+        player.follow_playlist(path, until, horizon_ms);
+        player
     };
-    player.follow_playlist(until, horizon_ms);
+    let mut player = follow(PLAYLIST_PATH);
+    if let Some(path) = origin.audio_path() {
+        player.take_sound(&follow(&path));
+    }
     player.play(effects)
 }
 
@@ -112,13 +107,42 @@ impl Locator {
 }
 
 impl Player {
-    fn follow_playlist(&mut self, until: Option<u64>, horizon_ms: f64) {
+    fn new(mut origin: Origin, effects: &Effects) -> Player {
+        origin.bases = Bases { first: "http://first".into(), second: "http://second".into() };
+        let refused = origin.refusals().into_iter();
+        Player {
+            td_ms: origin.timeline.target_duration_ms,
+            cut_off: refused.chain(effects.cut_off.iter().cloned()).collect(),
+            origin,
+            inits_ms: BTreeMap::new(),
+            start_msn: None,
+            listed_ms: BTreeMap::new(),
+            ready_ms: BTreeMap::new(),
+            never: BTreeSet::new(),
+        }
+    }
+
+    /// Of a segment nothing can be shown without its sound.
+    fn take_sound(&mut self, sound: &Player) {
+        for (msn, ready_ms) in std::mem::take(&mut self.ready_ms) {
+            match sound.ready_ms.get(&msn) {
+                Some(sound_ms) => {
+                    self.ready_ms.insert(msn, ready_ms.max(*sound_ms));
+                }
+                None => {
+                    self.never.insert(msn);
+                }
+            }
+        }
+    }
+
+    fn follow_playlist(&mut self, path: &str, until: Option<u64>, horizon_ms: f64) {
         let (mut now, mut last_text) = (0.0, String::new());
         if self.origin.entry_path() == MULTIVARIANT_PATH {
             let entry = Locator::at(Host::First, MULTIVARIANT_PATH);
             now = self.fetch(now, &entry).unwrap_or(0.0);
         }
-        let playlist = Locator::at(Host::First, PLAYLIST_PATH);
+        let playlist = Locator::at(Host::First, path);
         for _ in 0..RELOADS_MAX {
             let (reply, at) = self.get(now, &playlist);
             match reply.as_ref().map(|reply| (good_after_ms(reply), &reply.content)) {

@@ -21,7 +21,7 @@ use crate::notation::{Moment, Target};
 use crate::presentation::Presentation;
 use crate::scenario::{Byterange, Clock, Scenario, Uris};
 use crate::timeline::Timeline;
-use crate::trace::{Content, Resource};
+use crate::trace::{AUDIO, Content, Resource};
 use media_file::MediaFile;
 use response::Whole;
 pub use response::headers;
@@ -39,9 +39,9 @@ pub struct Origin {
     attempts: BTreeMap<Resource, u64>,
     /// Per fault: when it first met a request.
     first_met_ms: Vec<Option<f64>>,
-    /// Per variant: the number after the newest segment of any playlist delivered so far.
+    /// Per playlist: the number after the newest segment of any version delivered so far.
     listed_end: Vec<Option<u64>>,
-    /// Per variant: the same of the last playlist delivered that was neither stale nor behind.
+    /// Per playlist: the same of the last version delivered that was neither stale nor behind.
     fresh_end: Vec<Option<u64>>,
     /// When the last playlist was answered, by the number of the answer; what a token of a signed URI refers to.
     answered_ms: Vec<f64>,
@@ -63,7 +63,7 @@ const RELOAD_REACH_TD: f64 = 0.4;
 
 impl Origin {
     pub fn new(scenario: &Scenario, presentation: Arc<Presentation>) -> Origin {
-        let variants = usize::from(presentation.variants());
+        let playlists = presentation.playlists().count();
         let faults: Vec<Fault> = scenario.faults().cloned().collect();
         Origin {
             timeline: Timeline::new(scenario, presentation.clone()),
@@ -72,8 +72,8 @@ impl Origin {
             scenario: Arc::new(scenario.clone()),
             attempts: BTreeMap::new(),
             first_met_ms: vec![None; faults.len()],
-            listed_end: vec![None; variants],
-            fresh_end: vec![None; variants],
+            listed_end: vec![None; playlists],
+            fresh_end: vec![None; playlists],
             answered_ms: Vec::new(),
             file: (scenario.playlist.byterange != Byterange::None).then(|| MediaFile::new(&presentation)),
             faults,
@@ -84,6 +84,11 @@ impl Origin {
     /// The path that a player is given.
     pub fn entry_path(&self) -> &'static str {
         if self.scenario.is_multivariant() { MULTIVARIANT_PATH } else { PLAYLIST_PATH }
+    }
+
+    /// Where the Audio Rendition's playlist is found, if there is one.
+    pub fn audio_path(&self) -> Option<String> {
+        self.scenario.audio.as_ref().map(|_| format!("{FOLDER}{}", playlist_name(AUDIO)))
     }
 
     /// Answers a GET that arrives at `now_ms` stream milliseconds.
@@ -175,6 +180,7 @@ impl Origin {
         touches(fault, resource)
             && self.is_seen(fault, resource, end)
             && fault.variant.is_none_or(|variant| resource.variant().is_none_or(|v| v == variant))
+            && fault.audio.is_none_or(|audio| resource.variant().is_none_or(|v| audio == (v == AUDIO)))
             && fault.nth.is_none_or(|nth| nth.contains(attempt))
             && fault.from.is_none_or(reached)
             && !fault.until.is_some_and(reached)
@@ -238,7 +244,7 @@ impl Origin {
         if name == "main.m3u8" {
             return if self.scenario.is_multivariant() { Resource::Multivariant } else { Resource::Unknown };
         }
-        for variant in 0..self.presentation.variants() {
+        for variant in self.presentation.playlists() {
             if name == playlist_name(variant) {
                 return Resource::Playlist { variant };
             }
@@ -337,12 +343,16 @@ impl Origin {
         let mut impossible = Vec::new();
         for fault in &self.faults {
             let Some(edits) = &fault.media else { continue };
+            let variant = if fault.audio == Some(true) { AUDIO } else { fault.variant.unwrap_or(0) };
             let (bytes, tracks) = match fault.on.first_segment() {
                 Some(msn) => {
-                    let segment = self.presentation.segment(0, msn.max(self.timeline.media_sequence));
+                    let segment = self.presentation.segment(variant, msn.max(self.timeline.media_sequence));
                     (segment.part.bytes.clone(), segment.tracks)
                 }
-                None => (self.presentation.main().init.clone(), &self.presentation.main().tracks[..]),
+                None => {
+                    let media = self.presentation.first(variant);
+                    (media.init.clone(), &media.tracks[..])
+                }
             };
             let mut bytes = bytes.to_vec();
             for edit in &edits.0 {
@@ -410,7 +420,11 @@ fn touches(fault: &Fault, resource: Resource) -> bool {
 }
 
 fn playlist_name(variant: u8) -> String {
-    if variant == 0 { "live.m3u8".into() } else { format!("v{variant}.m3u8") }
+    match variant {
+        0 => "live.m3u8".into(),
+        AUDIO => "audio.m3u8".into(),
+        _ => format!("v{variant}.m3u8"),
+    }
 }
 
 fn not_found() -> Whole {

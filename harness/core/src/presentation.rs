@@ -10,6 +10,7 @@ use crate::exchange::Host;
 use crate::media::{self, MediaError, SegmentFacts, Track};
 use crate::notation::Moment;
 use crate::scenario::{Encoder, Init, List, Names, Naming, Restart, Scenario, Sequence, Timestamps};
+use crate::trace::AUDIO;
 
 /// The media of one encoder run of a fixture, cut into segments, played in laps.
 #[derive(Debug, Clone)]
@@ -111,13 +112,14 @@ pub struct Presentation {
     pub media_sequence: u64,
     epochs: Vec<Epoch>,
     media: Vec<(Source, Arc<Media>)>,
+    has_audio: bool,
 }
 
 /// A stretch of segments made the same way.
 #[derive(Debug, Clone)]
 struct Epoch {
     first: u64,
-    /// One per variant.
+    /// One per variant, then that of the Audio Rendition.
     sources: Vec<Source>,
     /// Which segment of the source its first one is, laps counted.
     index: u64,
@@ -166,8 +168,12 @@ impl Presentation {
     /// `media` in the order of [`sources`].
     pub fn new(scenario: &Scenario, media: &[Arc<Media>]) -> Presentation {
         let media: Vec<_> = sources(scenario).into_iter().zip(media.iter().cloned()).collect();
-        let mut presentation =
-            Presentation { media_sequence: scenario.stream.media_sequence, epochs: outline(scenario), media };
+        let mut presentation = Presentation {
+            media_sequence: scenario.stream.media_sequence,
+            epochs: outline(scenario),
+            media,
+            has_audio: scenario.audio.is_some(),
+        };
         presentation.place(f64::from(presentation.target_duration_s()) * 1000.0);
         presentation
     }
@@ -195,9 +201,14 @@ impl Presentation {
         &self.media.iter().find(|(s, _)| s == source).expect("media for each of the scenario's sources").1
     }
 
+    /// The media that a variant, or the Audio Rendition, begins with.
+    pub fn first(&self, variant: u8) -> &Arc<Media> {
+        self.media_of(&self.epochs[0].sources[self.place_of(variant)])
+    }
+
     /// The media of the stream itself.
     pub fn main(&self) -> &Arc<Media> {
-        &self.media[0].1
+        self.first(0)
     }
 
     /// EXT-X-TARGETDURATION: no segment of any source is longer.
@@ -212,7 +223,7 @@ impl Presentation {
         let is_even = |part: &MediaPart, other: &MediaPart| {
             part.facts.frames == other.facts.frames && (part.duration_s - other.duration_s).abs() < UNEVEN_S
         };
-        let mut variants = self.epochs[0].sources.iter().skip(1);
+        let mut variants = self.epochs[0].sources.iter().take(usize::from(self.variants())).skip(1);
         let uneven = variants.find(|source| {
             let media = self.media_of(source);
             let pairs = || main.segments.iter().zip(&media.segments);
@@ -221,8 +232,29 @@ impl Presentation {
         uneven.map(|source| source.fixture.as_str())
     }
 
+    /// The fixture of the Audio Rendition, if it does not go beside the stream's own, segment by segment, or has a picture.
+    pub fn unfit_audio(&self) -> Option<&str> {
+        let source = self.has_audio.then(|| &self.epochs[0].sources[self.place_of(AUDIO)])?;
+        let (main, audio) = (self.main(), self.media_of(source));
+        let mut pairs = main.segments.iter().zip(&audio.segments);
+        let is_beside = pairs.all(|(a, b)| (a.duration_s - b.duration_s).abs() < AUDIO_OFF_S);
+        let has_picture = audio.segments.iter().any(|part| part.facts.frames > 0);
+        let is_fit = main.segments.len() == audio.segments.len() && is_beside && !has_picture;
+        (!is_fit).then_some(source.fixture.as_str())
+    }
+
     pub fn variants(&self) -> u8 {
-        self.epochs[0].sources.len() as u8
+        self.epochs[0].sources.len() as u8 - u8::from(self.has_audio)
+    }
+
+    /// The variants, then the Audio Rendition: each has a Media Playlist.
+    pub fn playlists(&self) -> impl Iterator<Item = u8> + use<> {
+        (0..self.variants()).chain(self.has_audio.then_some(AUDIO))
+    }
+
+    /// Which of the playlists it is.
+    pub fn place_of(&self, variant: u8) -> usize {
+        usize::from(variant.min(self.variants()))
     }
 
     fn epoch_of(&self, msn: u64) -> usize {
@@ -238,7 +270,7 @@ impl Presentation {
     pub fn segment(&self, variant: u8, msn: u64) -> Segment<'_> {
         let number = self.epoch_of(msn);
         let epoch = &self.epochs[number];
-        let source = &epoch.sources[usize::from(variant).min(epoch.sources.len() - 1)];
+        let source = &epoch.sources[self.place_of(variant)];
         let media = self.media_of(source);
         let since = msn - epoch.first;
         let (lap, i) = lap(epoch.index + since, media);
@@ -247,7 +279,8 @@ impl Presentation {
             part,
             tracks: &media.tracks,
             run: source.run,
-            offset_s: lap as f64 * media.lap_s() + epoch.offset_s,
+            // The laps are the picture's: sound begins anew with it.
+            offset_s: lap as f64 * self.media_of(&epoch.sources[0]).lap_s() + epoch.offset_s,
             first_frame: media.segments[..i].iter().map(|part| u64::from(part.facts.frames)).sum(),
             name: format!("{}{}{}.m4s", variant_prefix(variant), epoch.prefix, epoch.name + since),
             sequence: epoch.sequence.saturating_add(since),
@@ -300,7 +333,7 @@ impl Presentation {
     /// newer has taken the place of what was older.
     pub fn find(&self, name: &str, end: u64) -> Option<(u8, u64)> {
         let stem = name.strip_suffix(".m4s")?;
-        for variant in 0..self.variants() {
+        for variant in self.playlists() {
             let Some(rest) = stem.strip_prefix(variant_prefix(variant).as_str()) else { continue };
             let mut unpublished = None;
             for (i, epoch) in self.epochs.iter().enumerate().rev() {
@@ -325,7 +358,7 @@ impl Presentation {
 
     /// Which init a name means while the segments below `end` are published: variant, run and bytes.
     pub fn find_init(&self, name: &str, end: u64) -> Option<(u8, u8, &Arc<[u8]>)> {
-        for variant in 0..self.variants() {
+        for variant in self.playlists() {
             let Some(rest) = name.strip_prefix(variant_prefix(variant).as_str()) else { continue };
             let named = |epoch: &&Epoch| epoch.init == rest;
             let published = self.epochs.iter().rev().filter(named).find(|epoch| epoch.first < end);
@@ -333,7 +366,7 @@ impl Presentation {
             let run = epoch.init_run;
             let fixture = |epoch: &&Epoch| epoch.sources[0].run == run;
             let made_by = self.epochs.iter().find(fixture).unwrap_or(epoch);
-            let source = &made_by.sources[usize::from(variant)];
+            let source = &made_by.sources[self.place_of(variant)];
             return Some((variant, run, &self.media_of(source).init));
         }
         None
@@ -353,7 +386,11 @@ fn lap(index: u64, media: &Media) -> (u64, usize) {
 
 /// What stands before a variant's names; the first one's are the documented command's.
 pub fn variant_prefix(variant: u8) -> String {
-    if variant == 0 { String::new() } else { format!("v{variant}-") }
+    match variant {
+        0 => String::new(),
+        AUDIO => "audio-".into(),
+        _ => format!("v{variant}-"),
+    }
 }
 
 /// The epochs as far as they are known without media.
@@ -370,6 +407,7 @@ fn outline(scenario: &Scenario) -> Vec<Epoch> {
     };
     let mut fixtures = vec![stream.fixture.clone()];
     fixtures.extend(scenario.variant.iter().map(|variant| variant.fixture.clone()));
+    fixtures.extend(scenario.audio.iter().map(|audio| audio.fixture.clone()));
     let main = Epoch {
         first,
         sources: fixtures.iter().map(|fixture| Source { fixture: fixture.clone(), run: 1 }).collect(),
@@ -472,3 +510,5 @@ pub const INIT_NAME: &str = "live.mp4";
 const OTHER_NAMES_FROM: u64 = 1_638_480_953;
 /// Less than this between the segments of two variants is rounding.
 const UNEVEN_S: f64 = 0.001;
+/// Sound is cut at whole frames of it, which last some 20 ms.
+const AUDIO_OFF_S: f64 = 0.05;

@@ -19,8 +19,9 @@ use crate::fault::Fault;
 use crate::notation::{Moment, Span};
 pub use expect::{ExpectSettings, Outcome};
 pub use stream::{
-    Byterange, Cache, Clock, Dates, Encoder, Init, Kind, LineEnds, List, MapPlace, Names, Naming, Packager,
-    PlaylistSettings, Restart, Retain, Sequence, StreamSettings, TagOrder, Timestamps, Uris, Variant,
+    Audio, Byterange, Cache, Clock, Dates, Encoder, Init, Kind, LineEnds, List, MapPlace, Names, Naming,
+    Packager, PlaylistSettings, Restart, Retain, Sequence, StreamSettings, TagOrder, Timestamps, Uris,
+    Variant,
 };
 
 /// One `scenario.toml`.
@@ -71,6 +72,8 @@ pub struct Scenario {
     #[serde(default)]
     #[schemars(length(max = check::VARIANTS_MAX - 1))]
     pub variant: Vec<Variant>,
+    /// The sound has a Media Playlist of its own, and the stream's fixture has none.
+    pub audio: Option<Audio>,
     /// What goes wrong.
     #[serde(default)]
     #[schemars(with = "Vec<Fault>")]
@@ -100,6 +103,8 @@ pub enum Need {
     Errors,
     /// Plays a Multivariant Playlist.
     Multivariant,
+    /// Plays the sound of an Audio Rendition (EXT-X-MEDIA).
+    Renditions,
 }
 
 impl std::fmt::Display for Need {
@@ -108,6 +113,7 @@ impl std::fmt::Display for Need {
             Need::Stop => "stop",
             Need::Errors => "errors",
             Need::Multivariant => "multivariant",
+            Need::Renditions => "renditions",
         })
     }
 }
@@ -189,7 +195,12 @@ impl Scenario {
 
     /// The player is given a Multivariant Playlist.
     pub fn is_multivariant(&self) -> bool {
-        self.stream.multivariant || !self.variant.is_empty()
+        self.stream.multivariant || self.has_more_playlists()
+    }
+
+    /// There are Media Playlists beside the stream's own.
+    pub fn has_more_playlists(&self) -> bool {
+        !self.variant.is_empty() || self.audio.is_some()
     }
 
     /// The stream breaks RFC 8216 by design: ffmpeg's own retention keeps only one delisted segment, where

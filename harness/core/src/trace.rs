@@ -32,6 +32,9 @@ pub struct Trace {
     pub lost: Vec<String>,
 }
 
+/// In place of a variant's number: the Audio Rendition.
+pub const AUDIO: u8 = u8::MAX;
+
 /// What a request on the media listener is for. Segments are counted on through restarts
 /// ([`Presentation`](crate::presentation::Presentation)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ pub struct Trace {
 pub enum Resource {
     /// The Multivariant Playlist.
     Multivariant,
-    /// The Media Playlist of a variant, counted from 0.
+    /// The Media Playlist of a variant, counted from 0, or of the Audio Rendition.
     Playlist {
         variant: u8,
     },
@@ -90,6 +93,7 @@ impl std::fmt::Display for Resource {
         }?;
         match self.variant() {
             None | Some(0) => Ok(()),
+            Some(AUDIO) => f.write_str(" of the audio"),
             Some(variant) => write!(f, " of variant {variant}"),
         }
     }

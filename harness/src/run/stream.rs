@@ -42,7 +42,7 @@ pub fn expect(plan: &RunPlan, scenario: &Scenario, profile: Profile) -> anyhow::
 
 /// Whether the media that a scenario names can be what it makes of them: what only they can tell.
 pub fn check(made: &[MadeFixture], scenario: &Scenario) -> anyhow::Result<()> {
-    if scenario.variant.is_empty() && scenario.faults().all(|fault| fault.media.is_none()) {
+    if !scenario.has_more_playlists() && scenario.faults().all(|fault| fault.media.is_none()) {
         return Ok(());
     }
     published(made, scenario).map(|_| ())
@@ -66,6 +66,13 @@ fn published(
         bail!(
             "[[variant]] fixture = \"{variant}\": its segments are not those of \"{}\" in number, duration and frames; \
              take one that has the same, as bars-small has of bars",
+            fixture.name
+        );
+    }
+    if let Some(audio) = presentation.unfit_audio() {
+        bail!(
+            "[audio] fixture = \"{audio}\": it has a picture, or its segments are not as many and as long as those of \"{}\"; \
+             take one that goes beside it, as bars-sound goes beside bars-video",
             fixture.name
         );
     }

@@ -9,6 +9,8 @@ export const server = {};
 export const decoders = new Set();
 let time = 0;
 export let imports;
+// Where a session has two cores, each by itself: {imports, events}.
+export const cores = [];
 export let failure;
 export const withoutWebAssembly = () => (failure = Error('refused'));
 
@@ -32,6 +34,7 @@ class SourceBuffer extends Target {
   timestampOffset = 0;
   updating = false;
   did = [];
+  buffered = { length: 0 };
   refusal = undefined;
   abort() {
     this.did.push('abort');
@@ -50,9 +53,15 @@ class Source extends Target {
     return decoders.has(/codecs="(.*?)"/i.exec(type)?.[1]);
   }
   readyState = 'closed';
+  sourceBuffers = [];
+  ends = 0;
   addSourceBuffer(type) {
-    this.type = type;
-    return (this.buffer = new SourceBuffer());
+    this.buffer = Object.assign(new SourceBuffer(), { type });
+    this.sourceBuffers.push(this.buffer);
+    return this.buffer;
+  }
+  endOfStream() {
+    this.ends++;
   }
   open() {
     this.readyState = 'open';
@@ -114,7 +123,13 @@ Object.assign(globalThis, {
     instantiate: async (_, { a }) => {
       if (failure) throw failure;
       imports = a;
-      return { instance: { exports: { a: (kind, value) => events.push(value === undefined ? [kind] : [kind, value]) } } };
+      const core = { imports, events: [] };
+      cores.push(core);
+      const take = (kind, value) => {
+        const event = value === undefined ? [kind] : [kind, value];
+        for (const list of [events, core.events]) list.push(event);
+      };
+      return { instance: { exports: { a: take } } };
     },
   },
   fetch: async (url, { headers, signal, ...rest }) => {

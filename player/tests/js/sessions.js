@@ -274,4 +274,152 @@ export const full = {
   async a_segment_tells_how_fast_it_came() {
     equal(await answer('a.m4s', { body: SEGMENT_BODY, takes: 23 }), [[LOADED + SEGMENT, 115 * 8000 / 23]]);
   },
+  async the_sound_is_fetched_and_fed_by_itself() {
+    const { picture, sound } = await together();
+    equal([picture.events, sound.events], [[[LOADED + PLAYLIST, 0]], [[OPENED, 0], [WOKEN]]]);
+    sound.imports[0](PLAYLIST, 0);
+    await settle();
+    equal(requests.map(({ url }) => url.slice(19)), ['list.m3u8', 'video.m3u8', 'a/audio.m3u8']);
+    // No init before there are both SourceBuffers.
+    await fetched(picture, 'init.mp4');
+    picture.imports[2](INIT, -1);
+    equal(sources[0].sourceBuffers, []);
+    await fetched(sound, 'init.mp4');
+    sound.imports[2](INIT, -1);
+    equal(sources[0].sourceBuffers.map(({ did }) => did), [['append 104 segments 0'], ['append 104 segments 0']]);
+    // Each sees what is in its own.
+    sources[0].sourceBuffers[0].buffered = { length: 1, start: () => 2, end: () => 3 };
+    equal([0, 1, 2].map((index) => [picture, sound].map(({ imports }) => imports[13](index))), [[2, -1], [3, -1], [-1, -1]]);
+  },
+  async without_a_uri_or_a_group_there_is_no_rendition() {
+    const media = (more, group = 'g') => `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="${group}",NAME="x"${more}\n`;
+    const uri = (name) => `,URI="${name}.m3u8"`;
+    for (const [lines, group, found] of [
+      [media(''), ',AUDIO="g"', []],
+      [media(uri('b'), 'other'), ',AUDIO="g"', []],
+      [media(uri('c')), '', []],
+      [media(uri('d')).replace('AUDIO', 'SUBTITLES'), ',AUDIO="g"', []],
+      [media(uri('e')) + media(',DEFAULT=YES'), ',AUDIO="g"', []],
+      [media(uri('f')) + media(uri('g') + ',DEFAULT=YES'), ',AUDIO="g"', ['g.m3u8']],
+      [media(uri('h')) + media(uri('i')), ',AUDIO="g"', ['h.m3u8']],
+    ]) {
+      browser.cores.length = 0;
+      const session = play(URL, video);
+      await settle();
+      server[URL] = { body: `#EXTM3U\n${lines}#EXT-X-STREAM-INF:BANDWIDTH=1${group}\nvideo.m3u8\n` };
+      requests.length = 0;
+      browser.cores[0].imports[0](PLAYLIST, 0);
+      await settle();
+      browser.cores[1]?.imports[0](PLAYLIST, 0);
+      await settle();
+      equal([requests[2]].flatMap((request) => request?.url.slice(19) ?? []), found);
+      session.stop();
+    }
+  },
+  async picture_and_sound_are_put_by_one_offset() {
+    const { picture, sound } = await appended();
+    const [of_picture, of_sound] = sources[0].sourceBuffers;
+    // Ten seconds by its own clock.
+    picture.imports[2](SEGMENT, 4);
+    equal(of_picture.did.at(-1), 'append 56 segments 0');
+    picture.imports[2](SEGMENT, 50);
+    equal(of_picture.did.at(-1), 'append 56 sequence 50');
+    of_picture.updating = true;
+    of_picture.timestampOffset = 40;
+    sound.imports[2](SEGMENT, 10.2);
+    equal(of_sound.did.at(-1), 'append 56 segments 0');
+    for (const [updating, told] of [[true, [[QUOTA]]], [false, []]]) {
+      of_picture.updating = updating;
+      of_sound.did.length = sound.events.length = 0;
+      sound.imports[2](SEGMENT, 50.3);
+      await settle();
+      equal([sound.events, of_sound.did], [told, updating ? [] : ['append 56 segments 40']]);
+    }
+    // Where the picture has not got to another clock either.
+    sound.imports[2](SEGMENT, 70);
+    await settle();
+    equal(sound.events, [[QUOTA]]);
+  },
+  async one_that_is_lost_or_gone_takes_the_other_with_it() {
+    const { picture, sound } = await appended();
+    sources[0].sourceBuffers[1].refusal = 'Error';
+    sound.imports[2](SEGMENT, -1);
+    await settle();
+    equal([picture.events, sound.events], [[[BROKEN]], []]);
+    picture.imports[7]();
+    equal([sources.length, sound.events], [2, [[BROKEN]]]);
+    sound.imports[7]();
+    await settle();
+    equal([sources.length, picture.events.length], [2, 1]);
+    sources[1].open();
+    equal([picture.events.at(-1), sound.events.at(-1)], [[OPENED, 0], [OPENED, 0]]);
+    // One that stands still has lost it for both.
+    sound.imports[7]();
+    await settle();
+    equal(picture.events.at(-1), [BROKEN]);
+    server['http://origin/live/a/audio.m3u8'] = { status: 404 };
+    sound.imports[0](PLAYLIST, 0);
+    await settle();
+    equal([picture.events.at(-1), sound.events.at(-1)], [[FAILED, 404], [FAILED, 404]]);
+  },
+  async the_end_is_that_of_both() {
+    const { picture, sound } = await appended();
+    picture.imports[6]();
+    equal(sources[0].ends, 0);
+    sound.imports[6]();
+    equal(sources[0].ends, 1);
+  },
+  async what_is_fatal_to_the_sound_is_told_once_and_ends_both() {
+    const { picture, sound } = await appended();
+    sound.imports[10](1);
+    sound.imports[10](6);
+    sound.imports[8]();
+    await settle();
+    video.dispatchEvent({ type: 'waiting' });
+    equal([dispatched.map(({ code }) => code), sources[0].ends, picture.events, sound.events], [[6], 1, [], []]);
+  },
+};
+
+// Of the resources of a core, which its playlist lists.
+const fetched = async ({ imports }, uri) => {
+  imports[0](uri == 'init.mp4' ? INIT : SEGMENT, uri == 'init.mp4' ? HEAD.indexOf('URI="init') : HEAD.length);
+  await settle();
+};
+
+// A session of two, with a MediaSource that is open.
+const together = async () => {
+  server[URL] = {
+    body: '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",URI="a/audio.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\nvideo.m3u8\n',
+  };
+  const number = (value) => String.fromCharCode(0, 0, 0, value);
+  const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(10))));
+  const traf = wrap('traf', wrap('tfhd', number(0), number(1)), wrap('tfdt', number(0), number(100)));
+  for (const name of ['', 'a/']) {
+    server[`http://origin/live/${name}init.mp4`] = { body: wrap('moov', track, wrap('stsd', 24)) };
+    server[`http://origin/live/${name}x.m4s`] = { body: wrap('moof', traf) + box('mdat') };
+  }
+  server['http://origin/live/video.m3u8'] = server['http://origin/live/a/audio.m3u8'] = { body: HEAD + 'x.m4s\n' };
+  play(URL, video);
+  await settle();
+  sources[0].open();
+  const [picture] = browser.cores;
+  picture.events.length = 0;
+  picture.imports[0](PLAYLIST, 0);
+  await settle();
+  const sound = browser.cores[1];
+  return { picture, sound };
+};
+
+// And both have an init and a segment of ten seconds by their clock.
+const appended = async () => {
+  const both = await together();
+  both.sound.imports[0](PLAYLIST, 0);
+  await settle();
+  for (const core of [both.picture, both.sound]) {
+    await fetched(core, 'init.mp4');
+    await fetched(core, 'x.m4s');
+    core.imports[2](INIT, -1);
+  }
+  for (const core of [both.picture, both.sound]) core.events.length = 0;
+  return both;
 };

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::hls::{self, Map, MediaPlaylist, MediaSegment};
 use crate::presentation::variant_prefix;
 use crate::scenario::{Byterange, Dates, Uris};
-use crate::trace::{Content, Listing, Resource};
+use crate::trace::{AUDIO, Content, Listing, Resource};
 
 impl Origin {
     pub(super) fn playlist(
@@ -21,7 +21,7 @@ impl Origin {
         fired: &[usize],
         ask: &Ask,
     ) -> Whole {
-        let v = usize::from(variant);
+        let v = self.presentation.place_of(variant);
         let faults: Vec<Fault> = fired.iter().map(|i| self.faults[*i].clone()).collect();
         let is_stale = faults.iter().any(|f| f.stale);
         let behind = faults.iter().filter_map(|f| f.behind).max();
@@ -240,10 +240,19 @@ impl Origin {
         let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n".to_string();
         let bandwidths = std::iter::once((MAIN_BANDWIDTH, None))
             .chain(self.scenario.variant.iter().map(|v| (v.bandwidth, v.codecs.as_deref())));
+        // RFC 8216, 4.3.4.1: the variants name the group that their Renditions are of.
+        let mut group = "";
+        if self.scenario.audio.is_some() {
+            group = ",AUDIO=\"sound\"";
+            text.push_str(&format!(
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"sound\",DEFAULT=YES,AUTOSELECT=YES,URI=\"{}\"\n",
+                playlist_name(AUDIO)
+            ));
+        }
         for (variant, (bandwidth, codecs)) in (0..).zip(bandwidths) {
             let codecs = codecs.unwrap_or(CODECS);
             text.push_str(&format!(
-                "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS=\"{codecs}\"\n{}\n",
+                "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS=\"{codecs}\"{group}\n{}\n",
                 playlist_name(variant)
             ));
         }

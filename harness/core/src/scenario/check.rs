@@ -63,8 +63,8 @@ fn check_stream(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
         (
             "byterange",
             playlist.byterange != Byterange::None
-                && (!scenario.restart.is_empty() || !scenario.variant.is_empty()),
-            "with `byterange` there is one file: `[[restart]]` and `[[variant]]` don't go with it",
+                && (!scenario.restart.is_empty() || scenario.has_more_playlists()),
+            "with `byterange` there is one file: `[[restart]]`, `[[variant]]` and `[audio]` don't go with it",
         ),
         (
             "byterange",
@@ -80,8 +80,8 @@ fn check_stream(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
         (
             "packager",
             stream.packager == Packager::Ffmpeg
-                && (!scenario.restart.is_empty() || !scenario.variant.is_empty()),
-            "with `packager = \"ffmpeg\"` the stream is ffmpeg's: no `[[restart]]`, no `[[variant]]`",
+                && (!scenario.restart.is_empty() || scenario.has_more_playlists()),
+            "with `packager = \"ffmpeg\"` the stream is ffmpeg's: no `[[restart]]`, no `[[variant]]`, no `[audio]`",
         ),
         (
             "pieces",
@@ -291,6 +291,15 @@ fn check_reach(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     let variants = scenario.variant.len() as u8 + 1;
     if fault.variant.is_some_and(|variant| variant >= variants) {
         return Err(format!("there are {variants} variants, counted from 0"));
+    }
+    if fault.audio.is_some() && scenario.audio.is_none() {
+        return Err("there is no Audio Rendition: give the scenario a table `[audio]`".into());
+    }
+    if fault.audio == Some(true) && fault.variant.is_some() {
+        return Err(
+            "`variant` is about the picture, and `audio = true` about the sound alone: take one of them"
+                .into(),
+        );
     }
     if fault.on == Target::Multivariant && !scenario.is_multivariant() {
         return Err("there is no Multivariant Playlist: set `multivariant = true` in [stream]".into());

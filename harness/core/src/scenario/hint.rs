@@ -132,7 +132,10 @@ mod tests {
     fn a_key_of_another_table_is_sent_there() {
         let said = hinted(&unknown_field("window"));
         assert_eq!(said, format!("unknown field `window`; it is a key of `[stream]`. {REFERENCE}"));
-        assert!(hinted(&unknown_field("fixture")).contains("`[stream]`, `[[restart]]` and `[[variant]]`"));
+        assert!(
+            hinted(&unknown_field("fixture"))
+                .contains("`[stream]`, `[[restart]]`, `[[variant]]` and `[audio]`")
+        );
     }
 
     #[test]

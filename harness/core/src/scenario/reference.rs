@@ -260,6 +260,6 @@ fn toml_key(name: &str) -> String {
 
 const INTRODUCTION: &str = include_str!("reference.md");
 const TABLES: &[&str] =
-    &["stream", "playlist", "restart", "variant", "fault", "action", "page", "app", "expect"];
+    &["stream", "playlist", "restart", "variant", "audio", "fault", "action", "page", "app", "expect"];
 /// More choices are listed in a place of their own only.
 const CHOICES_MAX: usize = 6;

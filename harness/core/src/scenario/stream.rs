@@ -1,4 +1,4 @@
-//! `[stream]`, `[playlist]`, `[[restart]]` and `[[variant]]`: what is published, when, and how it is written down.
+//! `[stream]`, `[playlist]`, `[[restart]]`, `[[variant]]` and `[audio]`: what is published, when, and how it is written down.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct StreamSettings {
     pub cache: Cache,
     /// The media hosts speak HTTP/1.1, or HTTP/2 over TLS.
     pub protocol: crate::exchange::Protocol,
-    /// The player is given a Multivariant Playlist; with `[[variant]]` it always is.
+    /// The player is given a Multivariant Playlist; with `[[variant]]` and `[audio]` it always is.
     pub multivariant: bool,
 }
 
@@ -423,6 +423,16 @@ pub struct Variant {
     /// What CODECS says; default: what the media are.
     #[schemars(extend("examples" = ["avc1.64001f,mp4a.40.2"]))]
     pub codecs: Option<String>,
+}
+
+/// `[audio]`: an Audio Rendition, from a fixture without a picture whose segments go beside the stream's own (RFC 8216,
+/// 4.3.4.1).
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audio {
+    /// The name of a folder in fixtures/.
+    #[schemars(extend("examples" = ["bars-sound"]))]
+    pub fixture: String,
 }
 
 impl Default for StreamSettings {

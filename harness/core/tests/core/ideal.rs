@@ -10,7 +10,7 @@ use segproof_core::ideal::{Ideal, Viewer, ideal};
 use segproof_core::origin::Origin;
 use segproof_core::scenario::Scenario;
 
-use crate::origin::{origin, presentation, segment};
+use crate::origin::{origin, presentation, segment, with_audio};
 
 const HORIZON_MS: f64 = 60_000.0;
 /// A publication this near is told to a reload before its time (`clock = "reload"`).
@@ -68,6 +68,17 @@ fn a_404_for_some_time_is_waited_out() {
     assert!(ideal.never.is_empty());
     // 102 to 105 last until 8 s.
     near(ideal.stall_ms, ready_ms - 8000.0);
+}
+
+#[test]
+fn a_segment_is_there_when_its_sound_is() {
+    let of = |body: &str| ideal(&with_audio(body), &Viewer::default(), Some(112), HORIZON_MS);
+    assert_eq!(of(""), self::of(""));
+    let late = of(&fault("segment 106", "audio = true\nuntil = \"9s\"\nstatus = 404"));
+    assert!((9000.0..=9200.0).contains(&late.ready_ms[&106]), "{:?}", late.ready_ms);
+    let lost = of(&fault("segment 106", "audio = true\nstatus = 404"));
+    assert_eq!(lost.never.iter().copied().collect::<Vec<_>>(), [106]);
+    assert!(!lost.ready_ms.contains_key(&106));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use segproof_core::media;
 use segproof_core::origin::{Origin, PLAYLIST_PATH};
 use segproof_core::presentation::{self, Presentation};
 use segproof_core::scenario::Scenario;
-use segproof_core::trace::{Content, Listing, Resource};
+use segproof_core::trace::{AUDIO, Content, Listing, Resource};
 
 use crate::media::{LAP_SEGMENTS, SEGMENT_S, fixture};
 
@@ -83,6 +83,81 @@ fn a_variant_of_other_segments_is_named() {
     for other in [shorter, longer, fuller] {
         let media = [Arc::new(whole.clone()), Arc::new(other)];
         assert_eq!(Presentation::new(&scenario, &media).uneven_variant(), Some("bars-small"));
+    }
+}
+
+/// With an Audio Rendition, whose media are the tests' own without a picture.
+pub fn with_audio(body: &str) -> Origin {
+    let text = format!(
+        "summary = \"x\"\nuntil = \"segment 112\"\n[stream]\nclock = \"wall\"\n[audio]\nfixture = \"bars-sound\"\n{body}"
+    );
+    let scenario =
+        Scenario::parse(&text).unwrap_or_else(|error| panic!("{}", error.render("scenario", &text)));
+    let mut sound = fixture();
+    sound.segments.iter_mut().for_each(|part| part.facts.frames = 0);
+    let media: Vec<_> = presentation::sources(&scenario)
+        .iter()
+        .map(|source| Arc::new(if source.fixture == "bars-sound" { sound.clone() } else { fixture() }))
+        .collect();
+    Origin::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
+}
+
+#[test]
+fn an_audio_rendition_is_a_playlist_beside_the_stream_s_own() {
+    let mut origin = with_audio("");
+    let reply = origin.handle(0.0, "/live/main.m3u8");
+    insta::assert_snapshot!(String::from_utf8_lossy(&reply.body), @r#"
+    #EXTM3U
+    #EXT-X-VERSION:7
+    #EXT-X-INDEPENDENT-SEGMENTS
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="sound",DEFAULT=YES,AUTOSELECT=YES,URI="audio.m3u8"
+    #EXT-X-STREAM-INF:BANDWIDTH=600000,CODECS="avc1.4d400d,mp4a.40.2",AUDIO="sound"
+    live.m3u8
+    "#);
+    let reply = origin.handle(0.0, "/live/audio.m3u8");
+    assert_eq!(reply.resource, Resource::Playlist { variant: AUDIO });
+    let names: Vec<&str> = text(&reply).lines().filter(|line| line.contains("live")).collect();
+    assert_eq!(names[0], "#EXT-X-MAP:URI=\"audio-live.mp4\"");
+    assert_eq!(names[1..], [100, 101, 102, 103, 104].map(|msn| format!("audio-live{msn}.m4s")));
+    let reply = origin.handle(0.0, "/live/audio-live102.m4s");
+    assert_eq!((reply.status, reply.resource), (200, Resource::Segment { variant: AUDIO, run: 1, msn: 102 }));
+    let reply = origin.handle(0.0, "/live/audio-live.mp4");
+    assert_eq!((reply.status, reply.resource), (200, Resource::Init { variant: AUDIO, run: 1 }));
+    assert_eq!(reply.resource.to_string(), "init of the audio");
+    assert_eq!(origin.audio_path().as_deref(), Some("/live/audio.m3u8"));
+}
+
+#[test]
+fn a_fault_may_be_about_the_sound_alone_or_about_the_picture() {
+    for (audio, statuses) in
+        [("", [404, 404]), ("audio = true\n", [200, 404]), ("audio = false\n", [404, 200])]
+    {
+        let mut origin = with_audio(&format!("[[fault]]\non = \"segment 102\"\n{audio}status = 404\n"));
+        let status = |path| origin.handle(0.0, path).status;
+        assert_eq!(["/live/live102.m4s", "/live/audio-live102.m4s"].map(status), statuses, "{audio}");
+    }
+}
+
+#[test]
+fn an_audio_rendition_that_does_not_go_beside_the_picture_is_named() {
+    let text = "summary = \"x\"\nuntil = \"segment 108\"\n[audio]\nfixture = \"bars-sound\"\n";
+    let scenario = Scenario::parse(text).expect("it is a scenario");
+    let mut sound = fixture();
+    sound.segments.iter_mut().for_each(|part| part.facts.frames = 0);
+    sound.segments[1].duration_s += 0.02;
+    let (mut shorter, mut longer) = (sound.clone(), sound.clone());
+    shorter.segments.pop();
+    longer.segments[1].duration_s += 0.1;
+    for (audio, unfit) in [
+        (sound, None),
+        (shorter, Some("bars-sound")),
+        (longer, Some("bars-sound")),
+        (fixture(), Some("bars-sound")),
+    ] {
+        let media = [Arc::new(fixture()), Arc::new(audio)];
+        let presentation = Presentation::new(&scenario, &media);
+        assert_eq!(presentation.unfit_audio(), unfit);
+        assert_eq!((presentation.variants(), presentation.uneven_variant()), (1, None));
     }
 }
 

@@ -81,6 +81,7 @@ pub fn scenario_with_line(key: &Key, line: &str) -> String {
         ("fault", "variant") => {
             (1..=7).map(|n| format!("[[variant]]\nfixture = \"bars\"\nbandwidth = {n}\n")).collect()
         }
+        ("fault", "audio") => "[audio]\nfixture = \"bars-sound\"\n".into(),
         ("page", "autoplay") => "[[action]]\nat = \"2s\"\npage = \"play\"\n".into(),
         ("expect", "recover") => "[[fault]]\non = \"segment 105\"\nfor = \"3s\"\nstatus = 404\n".into(),
         ("expect", "outcome") => {
@@ -121,7 +122,7 @@ pub fn companions(key: &Key) -> &'static [&'static str] {
         ("fault", "content_length") => &["on = \"init\"", "truncate = \"50%\""],
         ("fault", "before") => &["on = \"init\"", "nth = \"1\"", "reset = \"0\""],
         ("fault", "refuse") => &["on = \"*\""],
-        ("fault", "on" | "nth" | "from" | "until" | "for" | "never" | "variant") => {
+        ("fault", "on" | "nth" | "from" | "until" | "for" | "never" | "variant" | "audio") => {
             &["on = \"segment 105\"", "status = 404"]
         }
         ("fault", _) => &["on = \"segment 105\""],

@@ -108,9 +108,14 @@ impl Player {
             }
             self.suspect_msn = suspect_msn;
         }
+        // What is being appended may be buffered already, and is not counted.
+        let mut end_s = self.view.end_s;
+        if self.busy == Busy::Segment && end_s > self.end_before_append_s {
+            end_s = self.end_before_append_s;
+        }
         // WebKit has forgotten by now what was buffered.
-        if self.view.end_s >= 0.0 {
-            self.left_s = self.view.end_s - self.view.playhead_s;
+        if end_s >= 0.0 {
+            self.left_s = end_s - self.view.playhead_s;
         }
         self.reader.place_before(shell, self.next_msn, self.left_s);
         self.next_msn = self.reader.found_msn;

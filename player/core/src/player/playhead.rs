@@ -60,6 +60,7 @@ impl Player {
             // There was nothing before.
             self.resumes = false;
             to_s = start_s + self.resume_s;
+            self.left_s = end_s - to_s;
             has_to = to_s >= BEGINS_BY_ITSELF_S;
         } else if next_s < f64::INFINITY {
             has_to = (ahead_s <= 0.0 || ahead_s < RANGE_END_S && shell.is_starving())

@@ -98,6 +98,19 @@ fn it_goes_on_in_the_frame_where_the_media_source_was_lost() {
     assert_eq!(*msns(&world).last().unwrap(), 119, "{log}");
 }
 
+/// Goal: as above, whatever is under way at that moment: a request, an append that is buffered and not done, a seek.
+#[test]
+fn it_goes_on_there_whenever_that_is() {
+    for breaks_at_ms in 8_000..10_100 {
+        let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+        world.breaks_at_ms = breaks_at_ms;
+        world.run(14_000);
+        let after_s: f64 = seeks(&world)[1].parse().unwrap();
+        let off_s = after_s - world.broke_at_s;
+        assert!((0.0..0.04).contains(&off_s), "at {breaks_at_ms} ms by {off_s} s\n{}", world.log.join("\n"));
+    }
+}
+
 #[test]
 fn segments_are_appended_one_by_one_behind_a_loss() {
     let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));

@@ -88,7 +88,10 @@ impl Conversation {
         }
         match &reply.content {
             Content::Multivariant { text } => {
-                for uri in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                let variants = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+                let renditions =
+                    text.lines().filter_map(|line| line.split_once("URI=\"")?.1.strip_suffix('"'));
+                for uri in variants.chain(renditions) {
                     let (host, path) = self.resolve(host, path, uri);
                     self.follow(now_ms, host, &path, None);
                 }
