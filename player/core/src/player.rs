@@ -217,9 +217,6 @@ impl Player {
     /// Takes in one event with its value and does what can be done. Returns after how many milliseconds to send
     /// `Event::Woken`, unless the session has been closed or another event comes before that.
     pub fn handle(&mut self, event: Event, value: f64, now_ms: f64, shell: &mut impl Shell) -> f64 {
-        if self.phase == Phase::Closed {
-            return 0.0;
-        }
         let was_at_s = self.view.playhead_s;
         self.view.look(shell);
         // The computer slept, or the page was busy: nothing was late but the player, and answers may be queued. So a clock of
@@ -263,6 +260,9 @@ impl Player {
     }
 
     fn drive(&mut self, now_ms: f64, shell: &mut impl Shell) -> f64 {
+        if self.phase == Phase::Closed {
+            return 0.0;
+        }
         self.time_out(Resource::Playlist, now_ms, shell);
         self.time_out(Resource::Init, now_ms, shell);
         self.time_out(Resource::Segment, now_ms, shell);
