@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use base64::Engine as _;
@@ -104,8 +105,33 @@ pub fn check(root: &Path, folder: &Path) -> anyhow::Result<Vec<Check>> {
             }),
         }
     });
-    Ok(checks.collect())
+    Ok(checks.chain([types(root, folder)?]).collect())
 }
+
+/// Whether a page in TypeScript finds the package, and what its types promise and forbid: by the compiler that is pinned with
+/// the tools.
+fn types(root: &Path, folder: &Path) -> anyhow::Result<Check> {
+    let place = folder.with_file_name("types");
+    let _old = fs::remove_dir_all(&place);
+    let package = place.join("node_modules/segproof-player");
+    fs::create_dir_all(&package).with_context(|| package.display().to_string())?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        fs::copy(entry.path(), package.join(entry.file_name()))?;
+    }
+    fs::write(place.join("page.ts"), super::read(root, TYPES_TEST)?)?;
+    let compiler = root.join("player/node_modules/.bin/tsc");
+    let told = Command::new(&compiler)
+        .args(["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--types", ""])
+        .args(["--module", "nodenext", "page.ts"])
+        .current_dir(&place)
+        .output()
+        .with_context(|| format!("starting {}", compiler.display()))?;
+    let wrong = (!told.status.success()).then(|| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+    Ok(Check { what: format!("{TYPES_TEST} finds the package's types as they are meant"), wrong })
+}
+
+const TYPES_TEST: &str = "player/tests/types.ts";
 
 const MARKERS: [&str; 2] =
     ["<!-- sizes: written by `cargo xtask player --publish` -->", "<!-- end of sizes -->"];
