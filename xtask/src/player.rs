@@ -175,8 +175,16 @@ fn build_wasm(root: &Path, target: &Path, kind: Kind) -> anyhow::Result<Vec<u8>>
         bail!("building the player's wasm failed; if the target is missing: rustup target add {WASM_TARGET}");
     }
     let path = target.join(WASM_TARGET).join("shipped/segproof_player.wasm");
-    fs::read(&path).with_context(|| format!("reading {}", path.display()))
+    let wasm = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(
+        !wasm.windows(PANIC_IMPORT.len()).any(|bytes| bytes == PANIC_IMPORT),
+        "the player's wasm can panic: something in player/core is out of bounds or overflows for all that the compiler knows"
+    );
+    Ok(wasm)
 }
+
+/// What a wasm imports that can panic: see player/src/wasm.rs. Module and name, each behind its length.
+const PANIC_IMPORT: &[u8] = b"\x01a\x05panic";
 
 /// The glue as one module: only what the first file exports is exported, and nothing is imported.
 fn join_glue(folder: &Path, kind: Kind) -> anyhow::Result<String> {
