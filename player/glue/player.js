@@ -176,6 +176,10 @@ export function play(url, video, options = {}, main) {
     isOwnSeek = 1;
     video.currentTime = to;
   };
+  const edge = (index) => {
+    const ranges = (FULL && (main ?? sound) && source.sourceBuffers[0] && buffer ? buffer : video).buffered;
+    return index < 2 * ranges.length ? ranges[index & 1 ? 'end' : 'start'](index >> 1) : -1;
+  };
   const segmentStart = () => decodeTime(bodies[INIT], bodies[SEGMENT]) + buffer?.timestampOffset;
   const create = () => {
     buffer = source.addSourceBuffer(type);
@@ -188,6 +192,7 @@ export function play(url, video, options = {}, main) {
     tell,
     report,
     seek,
+    edge,
     create,
     put,
     source: () => [source, listeners],
@@ -251,7 +256,8 @@ export function play(url, video, options = {}, main) {
         buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
-    FULL && main ? main.seek : seek,
+    // The picture leads: the sound does not move it back, nor while it is on its way, which WebKit may not come back from.
+    FULL && main ? (to) => video.seeking || to < video.currentTime || main.edge(0) < 0 || main.seek(to) : seek,
     (isHurrying) => {
       if (FULL && main) return;
       video.playbackRate = isHurrying ? 1.1 : 1;
@@ -271,10 +277,7 @@ export function play(url, video, options = {}, main) {
     FULL && main ? (code) => code == 1 || main.report(code) : report,
     (seconds) => (FULL && main) || dispatch('playerlatency', seconds),
     () => video.currentTime,
-    (index) => {
-      const ranges = (FULL && (main ?? sound) && source.sourceBuffers[0] && buffer ? buffer : video).buffered;
-      return index < 2 * ranges.length ? ranges[index & 1 ? 'end' : 'start'](index >> 1) : -1;
-    },
+    edge,
     () => (video.readyState < 3) | ((video.paused || !video.playbackRate) << 1) | ((source.streaming == false) << 2),
     segmentStart,
     FULL &&

@@ -362,6 +362,22 @@ export const full = {
     await settle();
     equal([picture.events.at(-1), sound.events.at(-1)], [[FAILED, 404], [FAILED, 404]]);
   },
+  async the_picture_leads_the_playhead() {
+    const { picture, sound } = await appended();
+    const [of_picture] = sources[0].sourceBuffers;
+    sound.imports[4](3);
+    equal(video.currentTime, 0);
+    of_picture.buffered = { length: 1, start: () => 2, end: () => 9 };
+    picture.imports[4](2);
+    sound.imports[4](1);
+    equal(video.currentTime, 2);
+    video.seeking = true;
+    sound.imports[4](3);
+    equal(video.currentTime, 2);
+    video.seeking = false;
+    sound.imports[4](3);
+    equal(video.currentTime, 3);
+  },
   async the_end_is_that_of_both() {
     const { picture, sound } = await appended();
     picture.imports[6]();
