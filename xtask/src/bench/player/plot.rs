@@ -70,7 +70,7 @@ pub fn draw(bench: &Bench) -> anyhow::Result<String> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let about = format!(
-        "First frame behind the beginning of the navigation, {} {}, {} rounds, {}. Filled: cold; hollow: warm; lines: medians.",
+        "First frame behind the beginning of the navigation, {} {}, {} rounds, {}",
         bench.engine, bench.version, bench.rounds, bench.date
     );
     let width = LEFT + WIDTH + RIGHT;
@@ -86,7 +86,7 @@ fn step_ms(most_ms: f64) -> f64 {
 }
 
 /// Pixels.
-const TOP: f64 = 60.0;
+const TOP: f64 = 74.0;
 const LEFT: f64 = 130.0;
 const WIDTH: f64 = 720.0;
 const RIGHT: f64 = 40.0;
