@@ -12,6 +12,9 @@ const INIT = 1, SEGMENT = 2;
 const MESSAGES =
   'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no EXT-X-MAP,no decoder,no WebAssembly';
 const NO_WEB_ASSEMBLY = 9;
+// Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
+// behind it, in seconds, to be left there.
+const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 10;
 
 // Plays the live HLS stream at `url` in a video element.
 // options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
@@ -237,7 +240,7 @@ export function play(url, video, options = {}, main) {
             // Picture and sound are put by the same offset, which the picture finds. What the clock alone leads to stays there,
             // lest a segment that one of them has lost moves it away from the other: behind a hole.
             const gap = segmentStart() - start;
-            if (gap > -0.5 && gap < 10) start = -1;
+            if (gap > -OVERLAP_S_MAX && gap < HOLE_S_MAX) start = -1;
             else if (main) {
               const offset = main.offset();
               // Not yet: the same bytes are tried again.

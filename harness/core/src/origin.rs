@@ -179,8 +179,7 @@ impl Origin {
         });
         touches(fault, resource)
             && self.is_seen(fault, resource, end)
-            && fault.variant.is_none_or(|variant| resource.variant().is_none_or(|v| v == variant))
-            && fault.audio.is_none_or(|audio| resource.variant().is_none_or(|v| audio == (v == AUDIO)))
+            && resource.variant().is_none_or(|variant| is_about(fault, variant))
             && fault.nth.is_none_or(|nth| nth.contains(attempt))
             && fault.from.is_none_or(reached)
             && !fault.until.is_some_and(reached)
@@ -343,22 +342,27 @@ impl Origin {
         let mut impossible = Vec::new();
         for fault in &self.faults {
             let Some(edits) = &fault.media else { continue };
-            let variant = if fault.audio == Some(true) { AUDIO } else { fault.variant.unwrap_or(0) };
-            let (bytes, tracks) = match fault.on.first_segment() {
-                Some(msn) => {
-                    let segment = self.presentation.segment(variant, msn.max(self.timeline.media_sequence));
-                    (segment.part.bytes.clone(), segment.tracks)
-                }
-                None => {
-                    let media = self.presentation.first(variant);
-                    (media.init.clone(), &media.tracks[..])
-                }
-            };
-            let mut bytes = bytes.to_vec();
-            for edit in &edits.0 {
-                match edit.apply(&bytes, tracks) {
-                    Ok(edited) => bytes = edited,
-                    Err(error) => impossible.push(format!("`media = \"{edit}\"` on {}: {error}", fault.on)),
+            for variant in self.presentation.playlists().filter(|variant| is_about(fault, *variant)) {
+                let (bytes, tracks) = match fault.on.first_segment() {
+                    Some(msn) => {
+                        let msn = msn.max(self.timeline.media_sequence);
+                        let segment = self.presentation.segment(variant, msn);
+                        (segment.part.bytes.clone(), segment.tracks)
+                    }
+                    None => {
+                        let media = self.presentation.first(variant);
+                        (media.init.clone(), &media.tracks[..])
+                    }
+                };
+                let mut bytes = bytes.to_vec();
+                for edit in &edits.0 {
+                    match edit.apply(&bytes, tracks) {
+                        Ok(edited) => bytes = edited,
+                        Err(error) => {
+                            let of = if variant == AUDIO { " of the audio" } else { "" };
+                            impossible.push(format!("`media = \"{edit}\"` on {}{of}: {error}", fault.on));
+                        }
+                    }
                 }
             }
         }
@@ -400,6 +404,12 @@ struct Place {
 fn token(path: &str) -> Option<usize> {
     let (_, query) = path.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix("token="))?.parse().ok()
+}
+
+/// Whether the fault is about what this variant, or the Audio Rendition, lists.
+fn is_about(fault: &Fault, variant: u8) -> bool {
+    fault.variant.is_none_or(|of| of == variant)
+        && fault.audio.is_none_or(|audio| audio == (variant == AUDIO))
 }
 
 /// Whether the fault is about this resource.

@@ -53,7 +53,7 @@ pub struct Options {
     /// Only with the page as it is, or only with a page that asks for the playlist beside the scripts [default: both]
     #[arg(long, value_name = "FORM", value_enum)]
     form: Option<Form>,
-    /// For how many seconds the first load of each is watched after its first frame, with the page as it is
+    /// For how many seconds the first load of each is watched after its first frame; of both forms, that of the page as it is
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// In place of all that: what the heap has grown to after each of so many hours of a stream at speed 16
@@ -76,6 +76,7 @@ const PLAYERS: [&str; 9] = [
     "shaka-player",
     "video.js",
 ];
+const OURS: [&str; 2] = ["reference", "reference-full"];
 const FLOOR: &str = "floor";
 /// hls.js with `startFragPrefetch` and without the test of the bandwidth.
 const TUNED: &str = "hls.js-tuned";
@@ -159,10 +160,12 @@ struct Watched {
 
 /// Runs the command and gives its exit code.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
+    let players = players(options)?;
     let trials = conformance::Options {
         browsers: vec![options.browser.clone()],
-        players: chosen(&options.players, &PLAYERS)
-            .into_iter()
+        players: players
+            .iter()
+            .copied()
             .filter(|name| *name != FLOOR)
             .map(|name| if name == TUNED { "hls.js" } else { name }.to_owned())
             .collect(),
@@ -170,6 +173,10 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
         ..conformance::Options::default()
     };
     let engine = *conformance::engines(&trials)?.first().context("one browser was named")?;
+    ensure!(
+        options.hours.is_none() || engine.options_key == CHROMIUM_OPTIONS,
+        "only Chromium tells how large the heap is"
+    );
     let needs = [
         conformance::needs(&trials, &[engine]),
         vec![Need::Npm, Need::PlayerTools],
@@ -182,15 +189,14 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let fixture = fixtures::make(&[source].into())?.remove(0);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if let Some(hours) = options.hours {
-        ensure!(engine.options_key == CHROMIUM_OPTIONS, "only Chromium tells how large the heap is");
-        let measured = runtime.block_on(measure_hours(options, engine, hours))?;
+        let measured = runtime.block_on(measure_hours(&players, engine, hours))?;
         let file = paths::target().join("bench").join(HOURS_FILE);
         report::write_file(&file, &serde_json::to_vec_pretty(&measured)?).context(HOURS_FILE)?;
         measured.print();
         println!("{}", paths::short(&file));
         return Ok(ExitCode::SUCCESS);
     }
-    let bench = runtime.block_on(measure(options, engine, &fixture.folder))?;
+    let bench = runtime.block_on(measure(options, &players, engine, &fixture.folder))?;
     let file = paths::target().join("bench").join(FILE);
     std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
     report::write_file(&file, &serde_json::to_vec_pretty(&bench)?).context(FILE)?;
@@ -201,26 +207,33 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure_hours(options: &Options, engine: &'static Engine, hours: u32) -> anyhow::Result<Hours> {
-    // The goal is ours.
-    let players = match options.players.is_empty() {
-        true => vec!["reference", "reference-full"],
-        false => chosen(&options.players, &PLAYERS),
-    };
+/// Those that were named, or all: of the hours our own, whose goal they are.
+fn players(options: &Options) -> anyhow::Result<Vec<&'static str>> {
+    let all: &[&'static str] = if options.hours.is_some() { &OURS } else { &PLAYERS };
+    if options.players.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let named = |name: &&str| options.players.iter().any(|asked| asked == name);
+    let players: Vec<&'static str> = PLAYERS.into_iter().filter(named).collect();
     ensure!(
-        !players.iter().any(|name| [FLOOR, TUNED].contains(name)),
-        "{FLOOR} and {TUNED} are pages of the other bench alone"
+        options.hours.is_none() || !players.iter().any(|name| [FLOOR, TUNED].contains(name)),
+        "{FLOOR} and {TUNED} are pages of the bench without --hours alone"
     );
+    Ok(players)
+}
+
+async fn measure_hours(players: &[&str], engine: &'static Engine, hours: u32) -> anyhow::Result<Hours> {
     let (verdicts, _) = unbounded_channel();
     let front = Front::open(Settings::one_at_a_time(paths::target().join("bench/drivers")), verdicts).await?;
     let stop = Stop::listen(front.killer())?;
-    let measured = hours::measure(&front, &stop, engine, &players, hours).await;
+    let measured = hours::measure(&front, &stop, engine, players, hours).await;
     front.close().await;
     measured
 }
 
 async fn measure(
     options: &Options,
+    players: &[&'static str],
     engine: &'static Engine,
     media: &std::path::Path,
 ) -> anyhow::Result<Bench> {
@@ -239,7 +252,6 @@ async fn measure(
         watched_s: options.seconds,
         links: Vec::new(),
     };
-    let players = chosen(&options.players, &PLAYERS);
     let mut measured = Ok(());
     let is_asked =
         |link: &Link| options.links.is_empty() || options.links.iter().any(|name| name == link.name);
@@ -281,10 +293,6 @@ async fn measure(
     }
     front.close().await;
     measured.map(|()| bench)
-}
-
-fn chosen<'a>(asked: &'a [String], all: &[&'a str]) -> Vec<&'a str> {
-    all.iter().filter(|name| asked.is_empty() || asked.iter().any(|asked| asked == *name)).copied().collect()
 }
 
 fn said(load: &anyhow::Result<Load>) -> String {
