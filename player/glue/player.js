@@ -259,8 +259,9 @@ export function play(url, video, options = {}, main) {
         buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
-    // The picture leads: the sound does not move it back, nor while it is on its way, which WebKit may not come back from.
-    FULL && main ? (to) => video.seeking || to < video.currentTime || main.edge(0) < 0 || main.seek(to) : seek,
+    // The picture leads: the sound moves the playhead across its own holes, and not back; where it goes at first is the
+    // picture's to say. With two seeks for one, WebKit may not begin. It may be seeking: that ends in no hole.
+    FULL && main ? (to) => to < video.currentTime || main.edge(0) < 0 || main.seek(to) : seek,
     (isHurrying) => {
       if (FULL && main) return;
       video.playbackRate = isHurrying ? 1.1 : 1;

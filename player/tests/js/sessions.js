@@ -371,10 +371,8 @@ export const full = {
     picture.imports[4](2);
     sound.imports[4](1);
     equal(video.currentTime, 2);
+    // It goes on over a hole also where a seek waits in it.
     video.seeking = true;
-    sound.imports[4](3);
-    equal(video.currentTime, 2);
-    video.seeking = false;
     sound.imports[4](3);
     equal(video.currentTime, 3);
   },
