@@ -142,7 +142,7 @@ export function play(url, video, options = {}, main) {
       if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
       // Without the one there is no use for the other.
-      if (FULL && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.tell(FAILED, value);
+      if (FULL && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.lack(value);
     }
   };
 
@@ -201,6 +201,11 @@ export function play(url, video, options = {}, main) {
     source: () => [source, listeners],
     // Where the current run is put, once that is known.
     offset: () => (buffer && !buffer.updating ? buffer.timestampOffset : NaN),
+    // The playlist, whatever is under way.
+    lack(status) {
+      requests[0] = requests[0]?.abort();
+      tell(FAILED, status);
+    },
     attach(...now) {
       [source, listeners] = now;
       buffer = me.isWaiting = me.isDone = 0;

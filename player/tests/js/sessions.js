@@ -357,10 +357,13 @@ export const full = {
     sound.imports[7]();
     await settle();
     equal(picture.events.at(-1), [BROKEN]);
-    server['http://origin/live/a/audio.m3u8'] = { status: 404 };
+    // What was under way then has been answered for.
+    server['http://origin/live/a/audio.m3u8'] = server['http://origin/live/video.m3u8'] = { status: 404 };
+    picture.events.length = sound.events.length = 0;
     sound.imports[0](PLAYLIST, 0);
+    picture.imports[0](PLAYLIST, 0);
     await settle();
-    equal([picture.events.at(-1), sound.events.at(-1)], [[FAILED, 404], [FAILED, 404]]);
+    equal([picture.events, sound.events], [[[FAILED, 404]], [[FAILED, 404]]]);
   },
   async the_picture_leads_the_playhead() {
     const { picture, sound } = await appended();
