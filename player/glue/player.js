@@ -26,9 +26,9 @@ const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 10;
 // core with another playlist and another SourceBuffer of the same MediaSource.
 export function play(url, video, options = {}, main) {
   const Source = globalThis.ManagedMediaSource ?? MediaSource;
-  const requests = [], bodies = [];
+  const requests = [], bodies = [], entry = FULL && url;
   let text = '';
-  // The variants that can be played, in the order of what they need.
+  // The variants that can be played, in the order of what they need, if `entry` has led to them.
   let variants = [];
   // Whether somebody has paused. An element in error says that it is paused, too, which nobody asked for.
   let isPaused;
@@ -103,12 +103,15 @@ export function play(url, video, options = {}, main) {
       } else {
         const playlist = new TextDecoder().decode(data);
         // A variant that is a Multivariant Playlist itself is no playlist: followed, it could lead in circles.
-        const listed = playlistUrl === url && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
+        const listed = (FULL || playlistUrl === url) && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
         const isPlayed = ([, attributes]) => Source.isTypeSupported('video/mp4;' + /CODECS=".*?"/.exec(attributes));
         // The first is played that can be, in the order that the author meant.
         const variant = listed && (listed.find(isPlayed) ?? listed[0]);
-        if (variant) {
-          if (FULL) {
+        if (variant && FULL) {
+          // What the page has given is asked for again.
+          url = entry;
+          variants = [];
+          if (playlistUrl === entry) {
             const played = listed.filter(isPlayed);
             variants = (played.length ? played : listed).map(([, attributes, uri]) => ({
               // Not AVERAGE-BANDWIDTH.
@@ -116,7 +119,7 @@ export function play(url, video, options = {}, main) {
               height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
               url: new URL(uri, response.url),
             }));
-            const first = variants[0];
+            url = variants[0].url;
             const [, group] = /AUDIO="(.*?)"/.exec(variant[1]) ?? [];
             const lines = group && playlist.match(/^#EXT-X-MEDIA:.*/gm);
             const renditions = lines?.filter((line) => /TYPE=AUDIO/.test(line) && line.includes(`GROUP-ID="${group}"`)) ?? [];
@@ -124,10 +127,9 @@ export function play(url, video, options = {}, main) {
             const [, at] = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0]) ?? [];
             if (at) sound ??= play(new URL(at, response.url), video, options, me);
             variants.sort((a, b) => a.bandwidth - b.bandwidth);
-            return load(resource, place, first.url);
+            return load(resource, place);
           }
-          return load(resource, place, new URL(variant[2], response.url));
-        }
+        } else if (variant) return load(resource, place, new URL(variant[2], response.url));
         // Both tags are required. What is no playlist must not take the place of the last one.
         if (/^#EXTM3U[^]*#EXT-X-TARGETDURATION/.test(playlist)) {
           base = response.url;
@@ -141,8 +143,8 @@ export function play(url, video, options = {}, main) {
       bodies[resource] = body;
       if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
-      // Without the one there is no use for the other.
-      if (FULL && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.lack(value);
+      // Without the one there is no use for the other. Where there are variants, another one may be there.
+      if (FULL && !variants[1] && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.lack(value);
     }
   };
 
@@ -291,15 +293,18 @@ export function play(url, video, options = {}, main) {
     segmentStart,
     FULL &&
       ((limit, goesUp) => {
+        const now = variants.findIndex((variant) => variant.url === url);
         // None is better than the picture's size can show.
         const wanted = (video.clientHeight || 1e4) * devicePixelRatio;
-        const fits = variants.filter(
-          ({ bandwidth }, index) => !index || (bandwidth <= limit && !(variants[index - 1].height >= wanted)),
-        );
-        const best = fits[fits.length - 1]?.url;
-        const at = (wanted) => variants.findIndex((variant) => variant.url === wanted);
-        if (!best || (at(best) > at(url) && !goesUp) || best === url) return 0;
-        url = best;
+        let best = -1;
+        variants.map((variant, index) => {
+          // Below zero the one that is played is lost.
+          if (goesUp || index == now) variant.isLost = index == now && limit < 0;
+          const fits = best < 0 || (variant.bandwidth <= Math.abs(limit) && !(variants[best].height >= wanted));
+          if (!variant.isLost && fits) best = index;
+        });
+        if (best < 0 || best == now || (best > now && !goesUp && limit >= 0)) return 0;
+        url = variants[best].url;
         return 1;
       }),
   ];

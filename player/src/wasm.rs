@@ -118,6 +118,11 @@ impl Shell for Glue {
         glue::choose(bits_per_s, goes_up.into()) != 0
     }
 
+    #[cfg(feature = "full")]
+    fn fail_over(&mut self, bits_per_s: f64) -> bool {
+        glue::choose(-1.0 - bits_per_s, 0) != 0
+    }
+
     fn segment_start_s(&self) -> f64 {
         glue::segment_start()
     }

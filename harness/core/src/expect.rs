@@ -29,6 +29,8 @@ pub enum Profile {
 #[derive(Debug, Clone)]
 pub struct Expect {
     pub profile: Profile,
+    /// Of the Multivariant Playlist, or one.
+    pub variants: u8,
     pub outcome: Outcome,
     pub target_duration_ms: f64,
     /// Count of the frame that the ideal player begins with: which lap a session is in at its beginning.
@@ -83,6 +85,7 @@ impl Expect {
         let pictures = pictures(scenario, presentation, timeline, ideal);
         Expect {
             profile,
+            variants: presentation.variants(),
             outcome: expect.outcome,
             target_duration_ms: td,
             until_msn: scenario.until_msn(),

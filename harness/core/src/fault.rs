@@ -108,7 +108,8 @@ pub struct Fault {
     pub media: Option<Edits>,
 
     // The playlist as a whole.
-    /// Repeat the playlist that was delivered last before this fault began.
+    /// Repeat the playlist that was delivered last before this fault began; one that nobody had asked for by then stands still
+    /// where the others of the stream do.
     #[serde(default)]
     pub stale: bool,
     /// Tell the playlist as it was so many segments ago, as another cache would.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::Action;
 use crate::exchange::{Ask, Bases, Host, Reply, Step};
 use crate::hls;
-use crate::origin::{MULTIVARIANT_PATH, Origin, PLAYLIST_PATH};
+use crate::origin::{MULTIVARIANT_PATH, Origin};
 use crate::trace::{Content, Listing, Resource};
 use playback::{Material, Played};
 use viewer::Effects;
@@ -57,12 +57,15 @@ pub fn ideal(origin: &Origin, viewer: &Viewer, until: Option<u64>, horizon_ms: f
 }
 
 fn session(origin: &Origin, effects: &Effects, until: Option<u64>, horizon_ms: f64) -> (Ideal, Played) {
-    let follow = |path| {
+    let follow = |path: &str| {
         let mut player = Player::new(origin.clone(), effects);
         player.follow_playlist(path, until, horizon_ms);
         player
     };
-    let mut player = follow(PLAYLIST_PATH);
+    // It goes from one variant to another wherever that helps.
+    let mut variants = origin.variant_paths().map(|path| follow(&path));
+    let mut player = variants.next().expect("the stream's own variant");
+    variants.for_each(|other| player.take_variant(other));
     if let Some(path) = origin.audio_path() {
         player.take_sound(&follow(&path));
     }
@@ -120,6 +123,20 @@ impl Player {
             ready_ms: BTreeMap::new(),
             never: BTreeSet::new(),
         }
+    }
+
+    /// Each segment is taken from the variant that has it first.
+    fn take_variant(&mut self, other: Player) {
+        let earliest = |all: &mut BTreeMap<u64, f64>, others: BTreeMap<u64, f64>| {
+            for (msn, at_ms) in others {
+                all.entry(msn).and_modify(|first_ms| *first_ms = at_ms.min(*first_ms)).or_insert(at_ms);
+            }
+        };
+        earliest(&mut self.ready_ms, other.ready_ms);
+        earliest(&mut self.listed_ms, other.listed_ms);
+        self.never.extend(other.never);
+        self.never.retain(|msn| !self.ready_ms.contains_key(msn));
+        self.start_msn = self.start_msn.or(other.start_msn);
     }
 
     /// Of a segment nothing can be shown without its sound.

@@ -105,6 +105,8 @@ pub enum Need {
     Multivariant,
     /// Plays the sound of an Audio Rendition (EXT-X-MEDIA).
     Renditions,
+    /// Goes to another variant of a Multivariant Playlist where the one that it plays is lost.
+    Failover,
 }
 
 impl std::fmt::Display for Need {
@@ -114,6 +116,7 @@ impl std::fmt::Display for Need {
             Need::Errors => "errors",
             Need::Multivariant => "multivariant",
             Need::Renditions => "renditions",
+            Need::Failover => "failover",
         })
     }
 }

@@ -125,6 +125,10 @@ pub trait Shell: Text {
     /// up. Whether that is another one; its playlist is what is loaded from now on.
     #[cfg(feature = "full")]
     fn choose(&mut self, bits_per_s: f64, goes_up: bool) -> bool;
+    /// Plays the best of the other variants in the place of the present one, which is lost, as may be some of them, until a segment
+    /// has come or one may go up. Whether there is one.
+    #[cfg(feature = "full")]
+    fn fail_over(&mut self, bits_per_s: f64) -> bool;
 
     /// Where the current run would put the first media of the segment that has been loaded, or NaN if that cannot be told.
     fn segment_start_s(&self) -> f64;

@@ -66,7 +66,9 @@ struct Switch {
     /// What the link is known to carry; zero as long as nothing is known.
     bits_per_s: f64,
     /// Segments since the last one.
-    age: u32,
+    age: i32,
+    /// Answers in a row that said nothing new, while nothing else was left to load.
+    stale: u32,
     /// The next playlist is another variant's.
     is_asked: bool,
     /// The next segment is the first of another variant.
@@ -208,7 +210,7 @@ impl Player {
         suspect_msn: u64::MAX,
         refused_msn: u64::MAX,
         refused_end_msn: u64::MAX,
-        switch: Switch { bits_per_s: 0.0, age: 0, is_asked: false, is_new: false },
+        switch: Switch { bits_per_s: 0.0, age: 0, stale: 0, is_asked: false, is_new: false },
         late_ms: 0.0,
         tick_ms: 0.0,
         wake_ms: f64::INFINITY,
@@ -238,7 +240,7 @@ impl Player {
                 self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
                 self.request(Resource::Segment).state = State::Ready;
                 #[cfg(feature = "full")]
-                self.weigh(value, now_ms, shell);
+                self.weigh(value, shell);
             }
             Event::PlaylistFailed => self.failed(Resource::Playlist, value as u32, 1, now_ms, shell),
             Event::InitFailed => self.failed(Resource::Init, value as u32, 1, now_ms, shell),
@@ -303,7 +305,7 @@ impl Player {
             self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
             #[cfg(feature = "full")]
             if resource == Resource::Segment {
-                self.weigh(0.0, now_ms, shell);
+                self.weigh(0.0, shell);
             }
         }
     }

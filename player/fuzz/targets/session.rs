@@ -101,6 +101,10 @@ impl Shell for Any {
         self.call();
         goes_up
     }
+    fn fail_over(&mut self, _: f64) -> bool {
+        self.call();
+        self.state & 1 > 0
+    }
     fn segment_start_s(&self) -> f64 {
         self.segment_start_s
     }

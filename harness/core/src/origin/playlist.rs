@@ -25,17 +25,22 @@ impl Origin {
         let faults: Vec<Fault> = fired.iter().map(|i| self.faults[*i].clone()).collect();
         let is_stale = faults.iter().any(|f| f.stale);
         let behind = faults.iter().filter_map(|f| f.behind).max();
-        let end = match (is_stale, self.fresh_end[v], behind) {
+        let is_instead = |f: &Fault| {
+            f.status.is_some_and(|status| !keeps_body(status)) || f.body.is_some() || f.redirect.is_some()
+        };
+        let is_answered = !faults.iter().any(is_instead);
+        // A playlist that nobody has asked for before stands still with the others.
+        let fresh_end = self.fresh_end[v].or_else(|| self.fresh_end.iter().flatten().max().copied());
+        if is_stale && is_answered {
+            self.fresh_end[v] = fresh_end;
+        }
+        let end = match (is_stale, fresh_end, behind) {
             (true, Some(old), _) => old,
             (_, _, Some(behind)) => {
                 end.saturating_sub(behind).max((self.timeline.media_sequence + 1).min(end))
             }
             _ => end,
         };
-        let is_instead = |f: &Fault| {
-            f.status.is_some_and(|status| !keeps_body(status)) || f.body.is_some() || f.redirect.is_some()
-        };
-        let is_answered = !faults.iter().any(is_instead);
         if is_answered && !is_stale && behind.is_none() {
             self.fresh_end[v] = Some(end);
         }

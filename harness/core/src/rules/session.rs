@@ -7,7 +7,7 @@ use crate::expect::Profile;
 use crate::notation::Target;
 use crate::report::Level;
 use crate::scenario::Outcome;
-use crate::trace::{PageEvent, Request, Resource};
+use crate::trace::{AUDIO, PageEvent, Request, Resource};
 
 pub fn starts(case: &Case) -> Vec<Violation> {
     let limit = case.expect.start_limit_ms;
@@ -114,16 +114,17 @@ pub fn terminates(case: &Case) -> Vec<Violation> {
 }
 
 /// When the session was over first, by what, and how a request after that weighs. For the seed's profile a missing
-/// playlist is the end, at once.
+/// playlist is the end, at once; among variants one that is there may still be looked for.
 pub fn over(case: &Case) -> Option<(f64, &'static str, Level)> {
-    let seed_end = case.trace.requests.iter().find_map(|r| {
-        let is_missing = r.resource.is_playlist() && matches!(r.status, 404 | 410);
-        (is_missing && case.expect.profile == Profile::Seed).then_some((
-            r.ended_ms,
-            "the playlist's 404",
-            Level::Seed,
-        ))
-    });
+    let missing_ms = |variant: u8| {
+        let of_it = Resource::Playlist { variant };
+        let missing = |r: &&Request| r.resource == of_it && matches!(r.status, 404 | 410);
+        case.trace.requests.iter().find(missing).map_or(f64::INFINITY, |r| r.ended_ms)
+    };
+    let all_missing_ms = (0..case.expect.variants).map(missing_ms).fold(0.0, f64::max);
+    let seed_end_ms = all_missing_ms.min(missing_ms(AUDIO));
+    let is_bound = case.expect.profile == Profile::Seed && seed_end_ms.is_finite();
+    let seed_end = is_bound.then_some((seed_end_ms, "the playlist's 404", Level::Seed));
     let ends =
         [(first_ended(case), "the media element's end"), (first_fatal(case), "the player's fatal error")]
             .into_iter()

@@ -10,7 +10,7 @@ use segproof_core::ideal::{Ideal, Viewer, ideal};
 use segproof_core::origin::Origin;
 use segproof_core::scenario::Scenario;
 
-use crate::origin::{origin, presentation, segment, with_audio};
+use crate::origin::{origin, presentation, segment, with_audio, with_variant};
 
 const HORIZON_MS: f64 = 60_000.0;
 /// A publication this near is told to a reload before its time (`clock = "reload"`).
@@ -262,4 +262,20 @@ fn a_window_of_thousands_still_answers_its_oldest() {
     assert_eq!(origin.handle(0.0, &segment(100)).status, 200);
     assert_eq!(origin.handle(0.0, &segment(3_099)).status, 200);
     assert_eq!(origin.handle(0.0, &segment(3_100)).status, 404);
+}
+
+#[test]
+fn what_one_variant_has_lost_is_had_of_another() {
+    let of = |body: &str| ideal(&with_variant(body), &Viewer::default(), Some(112), HORIZON_MS);
+    assert_eq!(of(""), self::of(""));
+    let on_one = |what: &str| {
+        let ideal = of(&fault("segment 106", &format!("variant = 0\n{what}")));
+        (ideal.ready_ms.get(&106).copied(), ideal.never.len())
+    };
+    assert_eq!(on_one("status = 404"), (Some(4000.0), 0));
+    assert_eq!(on_one("delay = \"5s\""), (Some(4000.0), 0));
+    let gone = of("[[fault]]\non = \"playlist\"\nvariant = 0\nstatus = 404\n");
+    assert_eq!(gone, of(""));
+    let both = of(&fault("segment 106", "status = 404"));
+    assert_eq!(both.never.iter().copied().collect::<Vec<_>>(), [106]);
 }

@@ -102,6 +102,34 @@ pub fn with_audio(body: &str) -> Origin {
     Origin::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
 }
 
+/// With a second variant of the same media.
+pub fn with_variant(body: &str) -> Origin {
+    let text = format!(
+        "summary = \"x\"\nuntil = \"segment 112\"\n[stream]\nclock = \"wall\"\n[[variant]]\nfixture = \"bars-small\"\n\
+         bandwidth = 300000\n{body}"
+    );
+    let scenario =
+        Scenario::parse(&text).unwrap_or_else(|error| panic!("{}", error.render("scenario", &text)));
+    let media: Vec<_> = presentation::sources(&scenario).iter().map(|_| Arc::new(fixture())).collect();
+    Origin::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
+}
+
+#[test]
+fn a_variant_that_nobody_has_asked_for_stands_still_with_the_others() {
+    let mut origin = with_variant("[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nstale = true\n");
+    let mut last = |at_ms: f64, path: &str| {
+        let reply = origin.handle(at_ms, path);
+        text(&reply).lines().last().map(|line| line.trim_start_matches("v1-").to_string())
+    };
+    let before = last(3000.0, "/live/live.m3u8");
+    assert_eq!(before.as_deref(), Some("live105.m4s"));
+    for (at_ms, path) in
+        [(9000.0, "/live/v1.m3u8"), (13_000.0, "/live/v1.m3u8"), (13_000.0, "/live/live.m3u8")]
+    {
+        assert_eq!(last(at_ms, path), before, "{path} at {at_ms}");
+    }
+}
+
 #[test]
 fn an_audio_rendition_is_a_playlist_beside_the_stream_s_own() {
     let mut origin = with_audio("");

@@ -303,6 +303,7 @@ impl Session {
 fn expect(plan: Plan) -> Expect {
     Expect {
         profile: Profile::Seed,
+        variants: 1,
         outcome: if plan.endlist.is_some() { Outcome::Ended } else { Outcome::Playing },
         target_duration_ms: TD_MS,
         start_frame: (START_MSN - FIRST_MSN) * FRAMES,

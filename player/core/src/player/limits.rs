@@ -71,7 +71,16 @@ pub const BITS_SHARE: f64 = 0.7;
 pub const BITS_GROWTH: f64 = 1.5;
 /// Segments of one variant before a better one is tried.
 #[cfg(feature = "full")]
-pub const UP_AGE_MIN: u32 = 5;
+pub const UP_AGE_MIN: i32 = 5;
+/// Segments until one that was lost may be tried again.
+#[cfg(feature = "full")]
+pub const LOST_AGE: i32 = -25;
+/// What a variant's playlist, and its init, may fail before another one is played, and how many answers in a row that say
+/// nothing new.
+#[cfg(feature = "full")]
+pub const VARIANT_TRIES_MAX: u32 = 2;
+#[cfg(feature = "full")]
+pub const VARIANT_STALE_MAX: u32 = 3;
 /// How far from the end of what is buffered the first segment of another variant may begin, in seconds.
 #[cfg(feature = "full")]
 pub const FITS_S: f64 = 0.1;

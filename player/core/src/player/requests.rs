@@ -125,6 +125,15 @@ impl Player {
         let text_hash = playlist::text_hash(shell);
         let wait_td = if text_hash == self.text_hash { 0.5 } else { 1.0 };
         self.text_hash = text_hash;
+        #[cfg(feature = "full")]
+        {
+            self.switch.stale += 1;
+            if wait_td == 1.0 || self.end_list || self.next_msn < self.end_msn {
+                self.switch.stale = 0;
+            } else if self.switch.stale >= VARIANT_STALE_MAX && self.fail_over(shell) {
+                return;
+            }
+        }
         let at_ms = now_ms - took_ms + wait_td * self.td_ms;
         *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
 
@@ -182,6 +191,21 @@ impl Player {
         request.failures += weight;
         let failures = request.failures;
         let is_absent = matches!(status, 400..500) && !matches!(status, 408 | 429);
+        // Not what a lost connection may be to blame for, and others would share.
+        #[cfg(feature = "full")]
+        let has_other = (status > 0 || resource != Resource::Segment && weight > 1)
+            && failures
+                >= match resource {
+                    Resource::Playlist if matches!(status, 404 | 410) => 1,
+                    Resource::Segment if is_absent => SEGMENT_ABSENT_TRIES_MAX,
+                    Resource::Segment => SEGMENT_TRIES_MAX,
+                    _ => VARIANT_TRIES_MAX,
+                }
+            && self.fail_over(shell);
+        #[cfg(feature = "full")]
+        if has_other {
+            return;
+        }
         match resource {
             Resource::Playlist => {
                 if self.failing_since_ms.is_nan() {

@@ -6,7 +6,7 @@ use crate::{Resource, Shell};
 
 impl Player {
     /// A segment has come, or was given up because it took too long.
-    pub(super) fn weigh(&mut self, bits_per_s: f64, now_ms: f64, shell: &mut impl Shell) {
+    pub(super) fn weigh(&mut self, bits_per_s: f64, shell: &mut impl Shell) {
         // What a link did not do it cannot; what it did once it need not do again.
         let most = self.switch.bits_per_s * BITS_GROWTH;
         self.switch.bits_per_s = if bits_per_s < most || most == 0.0 { bits_per_s } else { most };
@@ -14,12 +14,25 @@ impl Player {
         let limit = self.switch.bits_per_s * BITS_SHARE;
         let goes_up = self.switch.age >= UP_AGE_MIN;
         if shell.choose(limit, goes_up) {
-            self.switch = Switch { age: 0, is_asked: true, ..self.switch };
-            self.cancel(Resource::Playlist, shell);
-            self.request(Resource::Playlist).at_ms = now_ms;
-            // Nothing more of the old one.
-            self.is_listed = false;
+            self.change(0, shell);
         }
+    }
+
+    /// What is played is not there, or no longer. Whether another one takes its place, which may not be there either.
+    #[inline(never)]
+    pub(super) fn fail_over(&mut self, shell: &mut impl Shell) -> bool {
+        let has_other = shell.fail_over(self.switch.bits_per_s * BITS_SHARE);
+        if has_other {
+            self.change(LOST_AGE, shell);
+        }
+        has_other
+    }
+
+    fn change(&mut self, age: i32, shell: &mut impl Shell) {
+        self.switch = Switch { age, is_asked: true, stale: 0, ..self.switch };
+        self.cancel(Resource::Playlist, shell);
+        // Nothing more of the old one.
+        self.is_listed = false;
     }
 
     /// The list is another variant's. Its numbers need not be those of the one before, but both lists end at about the same

@@ -120,3 +120,79 @@ fn a_link_that_carries_less_gets_the_light_one() {
     let msns = msns(&world);
     assert_eq!(msns, (102..=*msns.last().unwrap()).collect::<Vec<_>>(), "{log}");
 }
+
+/// The heavy variant, of two that agree, with other answers from 9 s on: `None` is the usual one.
+fn heavy_lost(other: impl Fn(&str) -> Option<Answer> + 'static) -> World {
+    let mut world = two(0, 0, |_| 50);
+    let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+    world.server = Box::new(move |uri, nth, now_ms| {
+        let lost = if now_ms >= 9_000 { other(uri) } else { None };
+        lost.unwrap_or_else(|| server(uri, nth, now_ms))
+    });
+    world
+}
+
+/// Goal: what one variant has lost costs nothing where another one has it, and is not tried again at once. Method: playlist or
+/// segments fail in each way for ever.
+#[test]
+fn a_variant_that_is_lost_is_left() {
+    type Lost = fn(&str) -> Option<Answer>;
+    let ways: [(&str, Lost); 6] = [
+        ("playlist 404", |uri| (uri == "v1").then_some(Answer::Status(404, 10))),
+        ("playlist 503", |uri| (uri == "v1").then_some(Answer::Status(503, 10))),
+        ("playlist hangs", |uri| (uri == "v1").then_some(Answer::Never)),
+        ("playlist stands still", |uri| {
+            let (first, end) = window(8_000);
+            let line = |msn| format!("#EXTINF:2.000,\nheavy{msn}.m4s\n");
+            (uri == "v1").then(|| Answer::Body(list(first, end, line).replace("init", "heavy0"), 10))
+        }),
+        ("segments 404", |uri| uri.starts_with("heavy1").then_some(Answer::Status(404, 10))),
+        ("segments 503", |uri| uri.starts_with("heavy1").then_some(Answer::Status(503, 10))),
+    ];
+    for (way, lost) in ways {
+        let mut world = heavy_lost(lost);
+        world.run(60_000);
+        let log = world.log.join("\n");
+        assert_eq!(switches(&world), ["0"], "{way}\n{log}");
+        let msns = msns(&world);
+        assert_eq!(msns, (102..=*msns.last().unwrap()).collect::<Vec<_>>(), "{way}\n{log}");
+        assert!(*msns.last().unwrap() >= 130 && world.played_s > 55.0, "{way}: {}\n{log}", world.played_s);
+        assert!(world.reports.is_empty(), "{way}: {:?}", world.reports);
+    }
+}
+
+/// Goal: where no variant is there the stream is over, each having been asked for once; and what no variant has is left out.
+#[test]
+fn what_all_variants_have_lost_is_lost() {
+    let mut world = heavy_lost(|uri| matches!(uri, "v0" | "v1").then_some(Answer::Status(404, 10)));
+    world.run(60_000);
+    let log = world.log.join("\n");
+    let asked = |uri| world.request_times.iter().filter(|(of, at_ms)| of == uri && *at_ms >= 9_000).count();
+    assert!(world.is_ended && world.is_closed, "{log}");
+    assert_eq!((asked("v1"), asked("v0"), switches(&world).len()), (1, 1, 1), "{log}");
+
+    let mut world = heavy_lost(|uri| uri.ends_with("109.m4s").then_some(Answer::Status(404, 10)));
+    world.run(40_000);
+    let msns = msns(&world);
+    let log = world.log.join("\n");
+    assert_eq!(msns, (102..=*msns.last().unwrap()).filter(|msn| *msn != 109).collect::<Vec<_>>(), "{log}");
+    assert_eq!(switches(&world), ["0"], "{log}");
+}
+
+/// Goal: an encoder that stands still sends nobody from one variant to the other for ever, nor does a lost connection.
+#[test]
+fn an_outage_of_all_changes_little() {
+    for (is_cut, switches_max) in [(false, 1), (true, 0)] {
+        let mut world = two(0, 0, |_| 50);
+        let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+        world.server = Box::new(move |uri, nth, now_ms| match now_ms {
+            9_000..24_000 if is_cut => Answer::Status(0, 10),
+            9_000..24_000 if uri.starts_with('v') => server(uri, nth, 9_000),
+            _ => server(uri, nth, now_ms),
+        });
+        world.run(60_000);
+        let log = world.log.join("\n");
+        assert!(switches(&world).len() <= switches_max, "{log}");
+        assert!(*msns(&world).last().unwrap() >= 128, "{log}");
+    }
+}

@@ -72,6 +72,7 @@ pub struct World {
     pub bits_per_s: Box<dyn Fn(&str) -> f64>,
     pub variants: Vec<f64>,
     pub variant: usize,
+    lost: Vec<usize>,
     /// Their inits have the same name.
     pub one_init: bool,
     /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
@@ -129,6 +130,7 @@ impl World {
             bits_per_s: Box::new(|_| 1e6),
             variants: Vec::new(),
             variant: 0,
+            lost: Vec::new(),
             one_init: false,
             asleep_ms: 0..0,
             playhead_s: 0.0,
@@ -278,6 +280,14 @@ impl World {
     fn after(&mut self, wait_ms: u64, done: Done) {
         self.sequence += 1;
         self.due.insert((self.now_ms + wait_ms, self.sequence), done);
+    }
+
+    /// Of those that are not lost.
+    #[cfg(feature = "full")]
+    fn best_variant(&self, bits_per_s: f64) -> Option<usize> {
+        let mut there = (0..self.variants.len()).filter(|variant| !self.lost.contains(variant));
+        let lightest = there.next()?;
+        Some(there.rfind(|variant| self.variants[*variant] <= bits_per_s).unwrap_or(lightest))
     }
 
     /// A segment of one variant, whose name is the beginning of its init's, behind the init of another.
@@ -444,14 +454,26 @@ impl Shell for World {
 
     #[cfg(feature = "full")]
     fn choose(&mut self, bits_per_s: f64, goes_up: bool) -> bool {
-        let best = self.variants.iter().rposition(|&variant| variant <= bits_per_s).unwrap_or(0);
-        let best = if goes_up { best } else { best.min(self.variant) };
-        let is_other = best != self.variant;
+        if goes_up {
+            self.lost.clear();
+        }
+        self.lost.retain(|lost| *lost != self.variant);
+        let best = self.best_variant(bits_per_s).unwrap_or(self.variant);
+        let is_other = best < self.variant || (best > self.variant && goes_up);
         if is_other {
             self.variant = best;
             self.say(format!("variant {best}"));
         }
         is_other
+    }
+
+    #[cfg(feature = "full")]
+    fn fail_over(&mut self, bits_per_s: f64) -> bool {
+        self.lost.push(self.variant);
+        let Some(best) = self.best_variant(bits_per_s) else { return false };
+        self.variant = best;
+        self.say(format!("variant {best}"));
+        true
     }
 
     fn segment_start_s(&self) -> f64 {

@@ -134,6 +134,15 @@ pub const PAIRS: &[Pairs] = &[
                 bent_from(gives_up(Outcome::Failed), |s| s.refused(1600.0, &segment_path(104), 404))
             }),
             ("the seed's player asks again after a 404", || bent(missing_playlist)),
+            ("the seed's player asks again when each variant is missing", || {
+                bent(|s| {
+                    missing_playlist(s);
+                    s.expect.variants = 2;
+                    s.request(11_970.0, "/live/v1.m3u8", Content::Nothing).resource =
+                        Resource::Playlist { variant: 1 };
+                    s.trace.requests.last_mut().unwrap().status = 404;
+                })
+            }),
         ],
         fair: &[
             ("silence", Session::ended),
@@ -157,6 +166,12 @@ pub const PAIRS: &[Pairs] = &[
                 bent(|s| {
                     missing_playlist(s);
                     s.expect.profile = Profile::Standard;
+                })
+            }),
+            ("another variant may be there", || {
+                bent(|s| {
+                    missing_playlist(s);
+                    s.expect.variants = 2;
                 })
             }),
             ("a 503 is no end", || {
