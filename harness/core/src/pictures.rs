@@ -63,6 +63,14 @@ impl Pictures {
         shows.min_by_key(|(_, frame)| frame.abs_diff(near))
     }
 
+    /// Whether what begins between the frames of a segment, at this count, and lasts so long is whole in it and in what
+    /// follows of its run.
+    pub fn holds(&self, msn: u64, frame: f64, for_ms: f64) -> bool {
+        let Some(picture) = self.of.get(&msn) else { return false };
+        let left_ms = ((picture.before + picture.frames) as f64 - frame) * picture.frame_ms;
+        left_ms >= for_ms || self.of.get(&(msn + 1)).is_some_and(|next| next.run == picture.run)
+    }
+
     /// The segment that shows the frame of this count.
     pub fn segment_at(&self, frame: u64) -> Option<u64> {
         let shows = |picture: &Picture| (picture.before..picture.before + picture.frames).contains(&frame);
@@ -109,5 +117,15 @@ mod tests {
             [101, 102, 105, 107, 108].map(|msn| pictures.lap(msn)),
             [Some(1), Some(2), Some(3), Some(1), None]
         );
+    }
+
+    #[test]
+    fn what_a_run_cuts_off_is_not_whole() {
+        let pictures = Pictures::new([(100, picture(1, 0)), (101, picture(1, 60)), (102, picture(2, 0))]);
+        for (msn, end, is_whole) in [(100, 60.0, true), (101, 120.0, false), (102, 180.0, false)] {
+            assert_eq!(pictures.holds(msn, end - 0.7, 75.0), is_whole, "{msn}");
+            assert!(pictures.holds(msn, end - 0.75, 75.0), "{msn}");
+        }
+        assert!(!pictures.holds(103, 0.0, 1.0));
     }
 }

@@ -94,12 +94,16 @@ fn due(trace: &Trace, view: &View, pictures: &Pictures) -> Vec<Due> {
         let mut second = (from_ms / 1000.0).ceil();
         while (second * 1000.0 - from_ms) / picture.frame_ms < frames {
             let frame = picture.before as f64 + (second * 1000.0 - from_ms) / picture.frame_ms;
+            // Where another run begins, the rest of a beep is in a segment that is never published.
+            let is_whole = pictures.holds(msn, frame, BEEP_MS);
             second += 1.0;
             // At the seam of two laps or runs, two beeps may run into each other.
             let is_alone = (frame - last_beep) * picture.frame_ms > ALONE_MS;
             last_beep = frame;
             let times = steady(&view.shown, frame, picture.frame_ms);
-            let Some(times) = times.filter(|[at_ms, _]| is_alone && *at_ms > since_ms + STEADY_MS) else {
+            let Some(times) =
+                times.filter(|[at_ms, _]| is_alone && is_whole && *at_ms > since_ms + STEADY_MS)
+            else {
                 continue;
             };
             let at_ms = times[0];
@@ -136,6 +140,8 @@ fn steady(shown: &[Shown], frame: f64, frame_ms: f64) -> Option<[f64; 2]> {
 const STEADY_MS: f64 = 300.0;
 /// Frames to be seen on either side.
 const FRAMES_MIN: usize = 2;
+/// How long a beep is, and the time that an AAC frame may be off.
+const BEEP_MS: f64 = 75.0;
 /// From one beep to the next, so that they can be told apart.
 const ALONE_MS: f64 = 500.0;
 /// A sound further away than this belongs to another second.

@@ -54,7 +54,7 @@ impl Player {
                 self.skips = 0;
                 // Behind one that added nothing there would be a hole.
                 self.begins_run = false;
-                if self.view.end_s < self.end_before_append_s + EXTENDED_S_MIN {
+                if self.view.end_s >= 0.0 && self.view.end_s < self.end_before_append_s + EXTENDED_S_MIN {
                     self.begin_run();
                 }
                 self.next_msn += 1;

@@ -19,6 +19,21 @@ fn a_segment_of_which_nothing_can_be_shown_leaves_no_hole() {
     assert_eq!(*msns(&world).last().unwrap(), 119);
 }
 
+/// Goal: in front of the first picture, too, and then the init is not due again. Method: so does sound by itself begin that would
+/// come before the picture.
+#[test]
+fn segments_of_which_nothing_is_shown_at_first_need_no_other_init() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.media = Box::new(|uri| match number(uri) {
+        102 | 103 => (0.0, 0.0),
+        msn => (2.0 * msn as f64, 2.0),
+    });
+    world.run(21_000);
+    let log = world.log.join("\n");
+    assert_eq!(world.buffered, [(208.0, 230.0)], "{log}");
+    assert_eq!(log.matches("append init").count(), 1, "{log}");
+}
+
 /// Goal: a segment that fails when it is decoded, long after its append, is left out. Method: the element breaks
 /// whenever the playhead is about to enter it.
 #[test]
