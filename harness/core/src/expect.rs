@@ -29,7 +29,7 @@ pub enum Profile {
 #[derive(Debug, Clone)]
 pub struct Expect {
     pub profile: Profile,
-    /// Of the Multivariant Playlist, or one.
+    /// How many variants there are: one without a Multivariant Playlist.
     pub variants: u8,
     pub outcome: Outcome,
     pub target_duration_ms: f64,

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::Action;
 use crate::exchange::{Ask, Bases, Host, Reply, Step};
 use crate::hls;
-use crate::origin::{MULTIVARIANT_PATH, Origin};
+use crate::origin::{MULTIVARIANT_PATH, Origin, PLAYLIST_PATH};
 use crate::trace::{Content, Listing, Resource};
 use playback::{Material, Played};
 use viewer::Effects;
@@ -63,9 +63,10 @@ fn session(origin: &Origin, effects: &Effects, until: Option<u64>, horizon_ms: f
         player
     };
     // It goes from one variant to another wherever that helps.
-    let mut variants = origin.variant_paths().map(|path| follow(&path));
-    let mut player = variants.next().expect("the stream's own variant");
-    variants.for_each(|other| player.take_variant(other));
+    let mut player = follow(PLAYLIST_PATH);
+    for path in origin.other_variant_paths() {
+        player.take_variant(follow(&path));
+    }
     if let Some(path) = origin.audio_path() {
         player.take_sound(&follow(&path));
     }

@@ -86,9 +86,9 @@ impl Origin {
         if self.scenario.is_multivariant() { MULTIVARIANT_PATH } else { PLAYLIST_PATH }
     }
 
-    /// Where the variants' playlists are found: the stream's own, then those of the others.
-    pub fn variant_paths(&self) -> impl Iterator<Item = String> + use<> {
-        (0..self.presentation.variants()).map(|variant| format!("{FOLDER}{}", playlist_name(variant)))
+    /// Where the playlists of variants beside the stream's own are found.
+    pub fn other_variant_paths(&self) -> impl Iterator<Item = String> + use<> {
+        (1..self.presentation.variants()).map(|variant| format!("{FOLDER}{}", playlist_name(variant)))
     }
 
     /// Where the Audio Rendition's playlist is found, if there is one.

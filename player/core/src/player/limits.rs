@@ -72,7 +72,7 @@ pub const BITS_GROWTH: f64 = 1.5;
 /// Segments of one variant before a better one is tried.
 #[cfg(feature = "full")]
 pub const UP_AGE_MIN: i32 = 5;
-/// Segments until one that was lost may be tried again.
+/// The age at which the one begins that is played in the place of a lost one, which may be tried again at `UP_AGE_MIN`.
 #[cfg(feature = "full")]
 pub const LOST_AGE: i32 = -25;
 /// What a variant's playlist, and its init, may fail before another one is played, and how many answers in a row that say
