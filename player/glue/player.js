@@ -190,21 +190,13 @@ export function play(url, video, options = {}, main) {
     buffer = source.addSourceBuffer(type);
     listen(buffer, 'updateend', () => {
       if (buffer.updating) return;
-      if (FULL && sound?.isHeld) sound.begin(edge(0));
+      // Which may have waited for the picture to begin.
+      if (FULL) sound?.tell(OPENED, 1000 * (options.patience ?? 0));
       if (source.readyState == 'open') tell(UPDATED);
       else lose();
     });
   };
   const put = () => buffer.appendBuffer(bodies[INIT]);
-  // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the playhead
-  // leaves it behind.
-  const begin = (at) =>
-    attempt(() => {
-      me.isHeld = at < 0;
-      if (me.isHeld) return;
-      buffer.appendWindowStart = at;
-      buffer.appendBuffer(bodies[SEGMENT]);
-    });
 
   // What the two have to know of each other.
   const me = {
@@ -214,7 +206,6 @@ export function play(url, video, options = {}, main) {
     edge,
     create,
     put,
-    begin,
     source: () => [source, listeners],
     // Where the current run is put, once that is known.
     offset: () => (buffer && !buffer.updating ? buffer.timestampOffset : NaN),
@@ -225,7 +216,7 @@ export function play(url, video, options = {}, main) {
     },
     attach(...now) {
       [source, listeners] = now;
-      buffer = me.isWaiting = me.isDone = me.isHeld = 0;
+      buffer = me.isWaiting = me.isDone = 0;
     },
     close() {
       stopped ??= main;
@@ -278,8 +269,13 @@ export function play(url, video, options = {}, main) {
           // picture from the key frame before on again.
           if (start >= 0 && !/^Apple/.test(navigator.vendor)) buffer.timestampOffset = start;
         }
-        if (FULL && main && resource == SEGMENT && edge(0) < 0) begin(main.edge(0));
-        else buffer.appendBuffer(bodies[resource]);
+        if (FULL && main && resource == SEGMENT && edge(0) < 0) {
+          // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the
+          // playhead leaves it behind.
+          if (main.edge(0) < 0) throw { name: 'QuotaExceededError' };
+          buffer.appendWindowStart = main.edge(0);
+        }
+        buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
     // The picture leads: the sound moves the playhead across its own holes, and not back; where it goes at first is the

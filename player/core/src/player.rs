@@ -248,6 +248,7 @@ impl Player {
             Event::Opened => {
                 self.patience_ms = value;
                 self.is_open = true;
+                self.full_until_ms = 0.0;
             }
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
