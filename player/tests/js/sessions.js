@@ -319,6 +319,7 @@ export const full = {
   async picture_and_sound_are_put_by_one_offset() {
     const { picture, sound } = await appended();
     const [of_picture, of_sound] = sources[0].sourceBuffers;
+    of_picture.buffered = { length: 1, start: () => 0, end: () => 1 };
     // Ten seconds by its own clock.
     picture.imports[2](SEGMENT, 4);
     equal(of_picture.did.at(-1), 'append 56 segments 0');
@@ -342,7 +343,9 @@ export const full = {
   },
   async one_that_is_lost_or_gone_takes_the_other_with_it() {
     const { picture, sound } = await appended();
-    sources[0].sourceBuffers[1].refusal = 'Error';
+    const [of_picture, of_sound] = sources[0].sourceBuffers;
+    of_picture.buffered = { length: 1, start: () => 0, end: () => 1 };
+    of_sound.refusal = 'Error';
     sound.imports[2](SEGMENT, -1);
     await settle();
     equal([picture.events, sound.events], [[[BROKEN]], []]);
@@ -364,6 +367,26 @@ export const full = {
     picture.imports[0](PLAYLIST, 0);
     await settle();
     equal([picture.events, sound.events], [[[FAILED, 404]], [[FAILED, 404]]]);
+  },
+  async no_sound_is_appended_that_comes_before_the_picture() {
+    const { picture, sound } = await appended();
+    const [of_picture, of_sound] = sources[0].sourceBuffers;
+    of_sound.did.length = 0;
+    sound.imports[2](SEGMENT, -1);
+    await settle();
+    equal([of_sound.did, sound.events], [[], [[QUOTA]]]);
+    // It is told when that has begun, and then tries again.
+    sources[0].readyState = 'open';
+    of_picture.buffered = { length: 1, start: () => 2, end: () => 3 };
+    of_picture.dispatchEvent({ type: 'updateend' });
+    equal([picture.events, sound.events.at(-1)], [[[UPDATED]], [OPENED, 0]]);
+    sound.imports[2](SEGMENT, -1);
+    equal([of_sound.did, of_sound.appendWindowStart], [['append 56 segments 0'], 2]);
+    // Once there is sound the window stays where it is.
+    of_sound.buffered = of_picture.buffered;
+    of_picture.buffered = { length: 1, start: () => 9, end: () => 10 };
+    sound.imports[2](SEGMENT, -1);
+    equal(of_sound.appendWindowStart, 2);
   },
   async the_picture_leads_the_playhead() {
     const { picture, sound } = await appended();
