@@ -25,6 +25,9 @@ pub const VERDICT_FILE: &str = "verdict.json";
 pub const TRACE_FILE: &str = "trace.jsonl";
 pub const FIRED_FILE: &str = "origin.jsonl";
 
+/// The file in a trial's folder that holds its scenario, for who reads its page elsewhere.
+pub const SCENARIO_FILE: &str = "scenario.toml";
+
 /// The file in a trial's folder that holds what must come again at each repetition, where the scenario fixes it.
 pub const LANES_FILE: &str = "lanes.txt";
 

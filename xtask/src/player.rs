@@ -3,6 +3,7 @@
 //! Cargo alone builds a player that is read easily. What is shipped is made smaller by two tools from npm, pinned in
 //! `player/package-lock.json`: Binaryen goes over the wasm, terser over the glue.
 
+pub mod bundled;
 mod globals;
 mod literal;
 pub mod package;

@@ -5,7 +5,9 @@
 mod html;
 mod junit;
 pub mod merge;
+mod scenario;
 mod summary;
+mod timeline;
 
 use std::io::{self, Write};
 use std::path::Path;

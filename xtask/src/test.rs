@@ -33,7 +33,7 @@ struct Tally {
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
-    let needs = [doctor::USUAL, &[Need::Npm, Need::PlayerTools]].concat();
+    let needs = [doctor::USUAL, &[Need::Npm, Need::PlayerTools, Need::Bundler]].concat();
     doctor::provide(&needs, Consent::from_yes(options.yes))?;
     let mut tally = unit_tests()?.and(doc_tests()?);
     let mut checks =
@@ -42,6 +42,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     checks.extend(pages::run(&ENGINES[0])?);
     checks.extend(guide::run()?);
     checks.extend(player::package::check(&paths::root(), &paths::target().join("player/package"))?);
+    checks.extend(player::bundled::run()?);
     checks.extend(overload::run(&OVERLOAD_TRIALS.map(str::to_owned), options.yes)?);
     if options.all {
         checks.extend(grid::run(&grid::Options { yes: options.yes })?);

@@ -76,6 +76,9 @@ pub const PLAYERS: &str = "harness/players";
 /// What the player is made smaller with.
 pub const PLAYER_TOOLS: &str = "player";
 
+/// What puts the player into a page in a test.
+pub const BUNDLER: &str = "player/tests/vite";
+
 /// The Selenium Grid of the tests.
 pub const GRID: &str = "xtask/grid";
 

@@ -52,6 +52,7 @@ impl System {
             (Need::Npm, _) => Remedy::Tell("install Node.js 18 or later with npm"),
             (Need::NpmPlayers, _) => Remedy::Run(npm::install(npm::PLAYERS)),
             (Need::PlayerTools, _) => Remedy::Run(npm::install(npm::PLAYER_TOOLS)),
+            (Need::Bundler, _) => Remedy::Run(npm::install(npm::BUNDLER)),
             (Need::Java, Family::Debian | Family::Ubuntu) => {
                 Remedy::Packages(vec!["openjdk-17-jre-headless"])
             }

@@ -108,17 +108,23 @@ pub fn check(root: &Path, folder: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks.chain([types(root, folder)?]).collect())
 }
 
-/// Whether a page in TypeScript finds the package, and what its types promise and forbid: by the compiler that is pinned with
-/// the tools.
-fn types(root: &Path, folder: &Path) -> anyhow::Result<Check> {
-    let place = folder.with_file_name("types");
-    let _old = fs::remove_dir_all(&place);
+/// Puts the package in a folder where what is in `place` finds it under its name.
+pub fn install(folder: &Path, place: &Path) -> anyhow::Result<()> {
     let package = place.join("node_modules/segproof-player");
     fs::create_dir_all(&package).with_context(|| package.display().to_string())?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         fs::copy(entry.path(), package.join(entry.file_name()))?;
     }
+    Ok(())
+}
+
+/// Whether a page in TypeScript finds the package, and what its types promise and forbid: by the compiler that is pinned with
+/// the tools.
+fn types(root: &Path, folder: &Path) -> anyhow::Result<Check> {
+    let place = folder.with_file_name("types");
+    let _old = fs::remove_dir_all(&place);
+    install(folder, &place)?;
     fs::write(place.join("page.ts"), super::read(root, TYPES_TEST)?)?;
     let compiler = root.join("player/node_modules/.bin/tsc");
     let told = Command::new(&compiler)

@@ -7,8 +7,13 @@ use anyhow::Context;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use segproof_core::report::{Report, TrialReport, Verdict, ViolationReport};
+use segproof_core::trace::Trace;
+use segproof_harness::plan::{FIRED_FILE, SCENARIO_FILE, TRACE_FILE};
+use segproof_harness::serve::Fired;
 use serde_json::json;
 
+use super::scenario;
+use super::timeline::Timeline;
 use super::{Counts, by_player, log_stem, name, word, write_file};
 
 /// The table of all trials, and a link to a page beside it.
@@ -54,8 +59,11 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context("trace.txt"),
     };
+    let evidence = Evidence::read(&folder).with_context(|| folder.display().to_string())?;
     let page = PAGES.get_template("trial.html")?.render(Serde(json!({
         "row": row(trial),
+        "timeline": evidence.as_ref().map(|evidence| evidence.timeline(trial)),
+        "scenario": evidence.as_ref().map(|evidence| scenario::lines(&evidence.scenario, &evidence.fired)),
         "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
         "late": trial.late_ms,
         "picture": trial.picture,
@@ -75,6 +83,34 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
     match &trial.first {
         Some(first) => write_trial(first, out),
         None => Ok(()),
+    }
+}
+
+/// What a trial's folder holds for its page.
+struct Evidence {
+    trace: Trace,
+    fired: Vec<Fired>,
+    /// The scenario's text; empty where it is not there.
+    scenario: String,
+}
+
+impl Evidence {
+    /// `None` where nothing was recorded.
+    fn read(folder: &Path) -> anyhow::Result<Option<Evidence>> {
+        let read = |file: &str| match std::fs::read_to_string(folder.join(file)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context(file.to_owned()),
+        };
+        let Some(trace) = read(TRACE_FILE)? else { return Ok(None) };
+        let trace = Trace::from_jsonl(&trace).map_err(|why| anyhow::anyhow!("{TRACE_FILE}: {why}"))?;
+        let fired = read(FIRED_FILE)?.unwrap_or_default();
+        let fired = fired.lines().map(serde_json::from_str).collect::<Result<_, _>>().context(FIRED_FILE)?;
+        Ok(Some(Evidence { trace, fired, scenario: read(SCENARIO_FILE)?.unwrap_or_default() }))
+    }
+
+    fn timeline(&self, trial: &TrialReport) -> Timeline {
+        Timeline::new(&self.trace, &self.fired, &scenario::faults(&self.scenario), &trial.violations)
     }
 }
 
@@ -150,6 +186,8 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("matrix.html", include_str!("matrix.html")),
         ("compare.html", include_str!("compare.html")),
         ("players.html", include_str!("players.html")),
+        ("timeline.svg", include_str!("timeline.svg")),
+        ("timeline.js", include_str!("timeline.js")),
     ];
     for (name, source) in templates {
         pages.add_template(name, source).unwrap_or_else(|error| unreachable!("{name}: {error:#}"));
@@ -159,4 +197,4 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// The files of a trial that its page links to.
 const FILES: &[&str] =
-    &["trace.txt", "trace.jsonl", "origin.jsonl", "verdict.json", "page.png", "output.txt"];
+    &["trace.txt", TRACE_FILE, FIRED_FILE, SCENARIO_FILE, "verdict.json", "page.png", "output.txt"];

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppendedBox, Content, End, PageEvent, Request, Trace};
+use super::{AppendedBox, Content, End, PageEntry, PageEvent, Request, Trace};
 
 /// One entry of a lane, in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,21 +26,8 @@ pub struct Line {
 impl Trace {
     /// Both lanes in order of time.
     pub fn lines(&self) -> Vec<Line> {
-        let requests = self.requests.iter().map(|request| Line {
-            at_ms: request.at_ms,
-            text: format!("origin {:>4}  {}", request.n, describe_request(request)),
-            request: Some(request.n),
-            note: None,
-            is_frame: false,
-        });
-        let page = self.page.iter().map(|entry| Line {
-            at_ms: entry.at_ms,
-            text: format!("page   {:>4}  {}", entry.n, describe(&entry.event)),
-            request: None,
-            note: None,
-            is_frame: matches!(entry.event, PageEvent::Frame { .. } | PageEvent::Unreadable { .. }),
-        });
-        let mut lines: Vec<Line> = requests.chain(page).collect();
+        let requests = self.requests.iter().map(Request::line);
+        let mut lines: Vec<Line> = requests.chain(self.page.iter().map(PageEntry::line)).collect();
         lines.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
         lines
     }
@@ -55,6 +42,32 @@ impl Trace {
             let _ = writeln!(text, "lost: {lost}");
         }
         text
+    }
+}
+
+impl Request {
+    /// It, in words.
+    pub fn line(&self) -> Line {
+        Line {
+            at_ms: self.at_ms,
+            text: format!("origin {:>4}  {}", self.n, describe_request(self)),
+            request: Some(self.n),
+            note: None,
+            is_frame: false,
+        }
+    }
+}
+
+impl PageEntry {
+    /// It, in words.
+    pub fn line(&self) -> Line {
+        Line {
+            at_ms: self.at_ms,
+            text: format!("page   {:>4}  {}", self.n, describe(&self.event)),
+            request: None,
+            note: None,
+            is_frame: matches!(self.event, PageEvent::Frame { .. } | PageEvent::Unreadable { .. }),
+        }
     }
 }
 

@@ -1,0 +1,76 @@
+//! The scenario beside what came of it: its text, with the faults that have met requests.
+
+use segproof_harness::serve::Fired;
+use serde::Serialize;
+
+/// A line of the scenario.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Line {
+    text: String,
+    /// At the head of a fault: what it has met.
+    fired: Option<String>,
+}
+
+/// Its lines.
+pub fn lines(text: &str, fired: &[Fired]) -> Vec<Line> {
+    let mut heads = 0;
+    let told = |fault: usize| match fired.iter().filter(|fired| fired.fault == fault).count() {
+        0 => "met no request".to_owned(),
+        1 => "met 1 request".to_owned(),
+        count => format!("met {count} requests"),
+    };
+    let line = |text: &str| {
+        let fired = is_head(text).then(|| {
+            heads += 1;
+            told(heads - 1)
+        });
+        Line { text: text.to_owned(), fired }
+    };
+    text.lines().map(line).collect()
+}
+
+/// What each fault does, in the words of the scenario.
+pub fn faults(text: &str) -> Vec<String> {
+    let mut faults: Vec<String> = Vec::new();
+    let mut is_in_one = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            is_in_one = is_head(line);
+            if is_in_one {
+                faults.push(String::new());
+            }
+        } else if is_in_one && !line.is_empty() && !line.starts_with('#') && !line.starts_with("on ") {
+            let fault = faults.last_mut().expect("it has begun");
+            if !fault.is_empty() {
+                fault.push_str(", ");
+            }
+            fault.push_str(line);
+        }
+    }
+    faults
+}
+
+fn is_head(line: &str) -> bool {
+    line.trim_end() == "[[fault]]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "summary = \"a\"\n[[fault]]\non = \"segment 3\"\nstatus = 404\ntimes = 2\n\n[[fault]]\n# so\nhang = true\n[expect]\nstall = \"1td\"\n";
+
+    #[test]
+    fn a_fault_is_called_by_what_it_does() {
+        assert_eq!(faults(TEXT), ["status = 404, times = 2", "hang = true"]);
+    }
+
+    #[test]
+    fn at_its_head_stands_what_it_has_met() {
+        let fired = [Fired { request: 4, fault: 1 }];
+        let heads: Vec<Option<String>> =
+            lines(TEXT, &fired).into_iter().map(|line| line.fired).filter(Option::is_some).collect();
+        assert_eq!(heads, [Some("met no request".to_owned()), Some("met 1 request".to_owned())]);
+        assert_eq!(lines(TEXT, &fired).len(), TEXT.lines().count());
+    }
+}
