@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 
 use crate::doctor::{self, Consent, Need};
 use crate::front::{self, Front, Remote};
+use crate::machine::{self, Machine};
 use crate::overload::{Hindered, Hindrance};
 use crate::stop::Stop;
 use crate::{fixtures, paths, player, report};
@@ -200,7 +201,14 @@ async fn run_selected(
 
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;
-    let report = Report { version: 1, wall_ms, stream_ms, selected: select::selected(options), trials };
+    let report = Report {
+        version: 1,
+        made: vec![format!("{} on {}", machine::date(), Machine::here())],
+        wall_ms,
+        stream_ms,
+        selected: select::selected(options),
+        trials,
+    };
     report::write(&report, out, options.beside)?;
     Ok(report)
 }

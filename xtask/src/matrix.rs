@@ -95,8 +95,14 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
         .filter(|name| all.browsers.iter().any(|b| b == name))
         .collect();
     let header = header(options, &folders, &browsers, absent)?;
-    let mut whole =
-        Report { version: 1, wall_ms: 0, stream_ms: 0, selected: Default::default(), trials: Vec::new() };
+    let mut whole = Report {
+        version: 1,
+        made: Vec::new(),
+        wall_ms: 0,
+        stream_ms: 0,
+        selected: Default::default(),
+        trials: Vec::new(),
+    };
     // What cannot be run later is written all the same.
     write(&whole, &asked, &header, &out)?;
     for browser in browsers {
@@ -195,6 +201,7 @@ fn header(
 
 /// Adds an engine's report, which lies in a folder of its own.
 fn add(whole: &mut Report, part: Report, folder: &str) {
+    whole.made.extend(part.made);
     whole.wall_ms += part.wall_ms;
     whole.stream_ms += part.stream_ms;
     whole.trials.extend(part.trials.into_iter().map(|mut trial| {
@@ -276,6 +283,7 @@ mod tests {
         again.first = Some(Box::new(sample::trial("a/b", Verdict::Inconclusive)));
         let part = Report {
             version: 1,
+            made: Vec::new(),
             wall_ms: 10,
             stream_ms: 20,
             selected: Default::default(),

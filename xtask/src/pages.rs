@@ -9,6 +9,7 @@
 mod demo;
 mod elsewhere;
 mod policy;
+pub mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ pub struct Options {
     /// A browser engine by name, or `all`
     #[arg(long = "browser", value_name = "NAME", default_value = ENGINES[0].name)]
     browsers: Vec<String>,
+    /// Look at the report in an output folder, and at nothing else; it must have a trial that failed
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     yes: bool,
@@ -69,7 +73,10 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     doctor::provide(&conformance::needs(&trials, &engines), Consent::from_yes(options.yes))?;
     let mut checks = Vec::new();
     for engine in engines {
-        checks.extend(run(engine)?);
+        checks.extend(match &options.report {
+            Some(folder) => report::run(engine, &folder.canonicalize().context(paths::short(folder))?)?,
+            None => run(engine)?,
+        });
     }
     Ok(check::conclude(&checks))
 }

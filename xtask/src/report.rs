@@ -40,12 +40,7 @@ pub fn write(report: &Report, out: &Path, beside: Option<&str>) -> anyhow::Resul
     let json = serde_json::to_vec_pretty(report)?;
     write_file(&out.join("report.json"), &json).context("report.json")?;
     write_file(&out.join("junit.xml"), junit::render(report)?.as_bytes()).context("junit.xml")?;
-    for trial in &report.trials {
-        html::write_trial(trial, out).with_context(|| format!("the page of {}", name(trial)))?;
-    }
-    write_file(&out.join("report.html"), html::overview(report, beside)?.as_bytes())
-        .context("report.html")?;
-    Ok(())
+    html::write(report, out, beside)
 }
 
 /// Writes a file whole or not at all: to a neighbour first, which then takes its name.
@@ -166,6 +161,7 @@ mod tests {
         again.first = Some(Box::new(sample::trial("a/again", Verdict::Inconclusive)));
         let report = Report {
             version: 1,
+            made: Vec::new(),
             wall_ms: 1000,
             stream_ms: 8000,
             selected: Default::default(),
@@ -192,9 +188,17 @@ mod tests {
     fn several_players_or_engines_are_summed_up_apart() {
         let mut trials = vec![sample::trial("a/b", Verdict::Pass), sample::trial("a/b", Verdict::Fail)];
         trials[1].browser = "firefox".into();
-        let report =
-            Report { version: 1, wall_ms: 1000, stream_ms: 8000, selected: Default::default(), trials };
-        let overview = html::overview(&report, None).expect("page");
+        let report = Report {
+            version: 1,
+            made: Vec::new(),
+            wall_ms: 1000,
+            stream_ms: 8000,
+            selected: Default::default(),
+            trials,
+        };
+        let folder = tempfile::tempdir().expect("folder");
+        write(&report, folder.path(), None).expect("write");
+        let overview = std::fs::read_to_string(folder.path().join("report.html")).expect("page");
         assert!(overview.contains("<td>reference@firefox<td class=\"number\">0"), "{overview}");
     }
 }

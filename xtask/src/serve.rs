@@ -129,6 +129,7 @@ async fn serve(plan: &RunPlan) -> anyhow::Result<Report> {
     let mut written = None;
     let report_of = |trial: &TrialReport| Report {
         version: 1,
+        made: Vec::new(),
         wall_ms: begun.elapsed().as_millis() as u64,
         stream_ms: trial.stream_ms,
         selected: Default::default(),

@@ -40,6 +40,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
         mutants::run(&mutants::Options { all: options.all, yes: options.yes, ..Default::default() })?;
     checks.extend(same_at_any_speed()?);
     checks.extend(pages::run(&ENGINES[0])?);
+    checks.extend(pages::report::run(&ENGINES[0], &paths::target().join("mutants"))?);
     checks.extend(guide::run()?);
     checks.extend(player::package::check(&paths::root(), &paths::target().join("player/package"))?);
     checks.extend(player::bundled::run()?);

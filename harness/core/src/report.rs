@@ -202,6 +202,9 @@ pub const NOT_REACHED: &str = "not reached: ";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub version: u32,
+    /// When and on which machine, a line for each part of it.
+    #[serde(default)]
+    pub made: Vec<String>,
     /// From the command's start, after the build, to the report written.
     pub wall_ms: u64,
     /// Sum over pass, fail and known trials.

@@ -350,8 +350,14 @@ mod tests {
         let first = sample::trial("a/b", Verdict::Inconclusive);
         again.first = Some(Box::new(TrialReport { start_ms: 1500, wall_ms: 3000, ..first }));
         let trials = vec![again, sample::trial("a/c", Verdict::Skipped)];
-        let report =
-            Report { version: 1, wall_ms: 2000, stream_ms: 8000, selected: Default::default(), trials };
+        let report = Report {
+            version: 1,
+            made: Vec::new(),
+            wall_ms: 2000,
+            stream_ms: 8000,
+            selected: Default::default(),
+            trials,
+        };
         let cost = Cost { cpu: Duration::from_secs(4), memory_peak_bytes: 5_000_000 };
         let figures = figures(&report, cost);
         let of = |name: &str| figures[name];

@@ -323,7 +323,14 @@ pub mod tests {
             speed: "4".into(),
         };
         table(
-            &Report { version: 1, wall_ms: 61_500, stream_ms: 8000, selected: Default::default(), trials },
+            &Report {
+                version: 1,
+                made: Vec::new(),
+                wall_ms: 61_500,
+                stream_ms: 8000,
+                selected: Default::default(),
+                trials,
+            },
             &asked,
             header,
         )

@@ -108,6 +108,7 @@ mod tests {
         let fair = sample::trial("a/b", Verdict::Pass);
         let report = Report {
             version: 1,
+            made: Vec::new(),
             wall_ms: 0,
             stream_ms: 0,
             selected: Default::default(),

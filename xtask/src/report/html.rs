@@ -1,12 +1,13 @@
-//! The report as pages: self-contained, without scripts and without network.
+//! The report as pages: self-contained, and without network.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::Context;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
-use segproof_core::report::{Report, TrialReport, Verdict, ViolationReport};
+use segproof_core::report::{Report, Stream, TrialReport, Verdict, ViolationReport};
 use segproof_core::trace::Trace;
 use segproof_harness::plan::{FIRED_FILE, SCENARIO_FILE, TRACE_FILE};
 use segproof_harness::serve::Fired;
@@ -16,30 +17,79 @@ use super::scenario;
 use super::timeline::Timeline;
 use super::{Counts, by_player, log_stem, name, word, write_file};
 
-/// The table of all trials, and a link to a page beside it.
-pub fn overview(report: &Report, beside: Option<&str>) -> anyhow::Result<String> {
+/// Writes the page of each trial and the overview of them; `beside` is a page that it links to.
+pub fn write(report: &Report, out: &Path, beside: Option<&str>) -> anyhow::Result<()> {
     let mut rows: Vec<&TrialReport> = report.trials.iter().collect();
     // What needs a look comes first; the order is otherwise the report's.
     rows.sort_by_key(|trial| urgency(trial.verdict));
-    let rows: Vec<_> = rows.into_iter().map(row).collect();
+    let others = Others::of(report);
+    let mut made = Vec::with_capacity(rows.len());
+    for (index, trial) in rows.into_iter().enumerate() {
+        let written = || format!("the page of {}", name(trial));
+        let body = write_trial(trial, out, &others).with_context(written)?;
+        let mut row = row(trial);
+        let is_unfolded = trial.verdict != Verdict::Pass && trial.verdict != Verdict::Skipped;
+        if is_unfolded && index < UNFOLDED_MAX {
+            row["body"] = unfolded(body, index)?.into();
+        }
+        made.push(row);
+    }
+    write_file(&out.join("report.html"), overview(report, &made, beside)?.as_bytes()).context("report.html")
+}
+
+/// What the overview shows of a trial that is unfolded.
+fn unfolded(mut body: serde_json::Value, index: usize) -> anyhow::Result<String> {
+    body["id"] = format!("trial-{index}-").into();
+    body["up"] = "".into();
+    page("body.html", &body)
+}
+
+/// The list of all trials.
+fn overview(report: &Report, rows: &[serde_json::Value], beside: Option<&str>) -> anyhow::Result<String> {
     let counts = Counts::of(report);
     let each = by_player(report);
     let each = if each.len() > 1 { each } else { Vec::new() };
     let rate = if report.wall_ms == 0 { 0.0 } else { report.stream_ms as f64 / report.wall_ms as f64 };
-    let page = PAGES.get_template("overview.html")?.render(Serde(json!({
-        "rows": rows,
-        "each": each,
-        "beside": beside,
-        "passed": counts.passed(),
-        "failed": counts.failed(),
-        "skipped": counts.skipped,
-        "known": counts.known,
-        "inconclusive": counts.inconclusive,
-        "stream": seconds(report.stream_ms),
-        "wall": seconds(report.wall_ms),
-        "rate": format!("{rate:.1}"),
-    })))?;
-    Ok(page)
+    page(
+        "overview.html",
+        &json!({
+            "rows": rows,
+            "each": each,
+            "filters": filters(report),
+            "beside": beside,
+            "made": report.made,
+            "versions": versions(report),
+            "passed": counts.passed(),
+            "failed": counts.failed(),
+            "skipped": counts.skipped,
+            "known": counts.known,
+            "inconclusive": counts.inconclusive,
+            "stream": seconds(report.stream_ms),
+            "wall": seconds(report.wall_ms),
+            "rate": format!("{rate:.1}"),
+        }),
+    )
+}
+
+/// By what the list can be narrowed down, with the values that occur.
+fn filters(report: &Report) -> Vec<serde_json::Value> {
+    let filter = |name: &str, of: &dyn Fn(&TrialReport) -> Vec<String>| {
+        let values: BTreeSet<String> = report.trials.iter().flat_map(of).collect();
+        json!({ "name": name, "of": values })
+    };
+    vec![
+        filter("verdict", &|trial| vec![word(trial.verdict).to_owned()]),
+        filter("player", &|trial| vec![trial.player.clone()]),
+        filter("engine", &|trial| vec![trial.browser.clone()]),
+        filter("rule", &|trial| trial.violations.iter().map(|violation| violation.rule.clone()).collect()),
+        filter("fault", &|trial| trial.coverage.faults.iter().cloned().collect()),
+    ]
+}
+
+/// Of the engines that were there.
+fn versions(report: &Report) -> BTreeSet<String> {
+    let trials = report.trials.iter().filter(|trial| !trial.browser_version.is_empty());
+    trials.map(|trial| format!("{} {}", trial.browser, trial.browser_version)).collect()
 }
 
 /// A page of its own, from one of the templates.
@@ -47,8 +97,8 @@ pub fn page(template: &str, values: &serde_json::Value) -> anyhow::Result<String
     Ok(PAGES.get_template(template)?.render(Serde(values))?)
 }
 
-/// Writes the page of one trial, and of the first result that a rerun replaced.
-pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
+/// Writes the page of one trial, and of the first result that a rerun replaced; gives what the page says.
+fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Result<serde_json::Value> {
     let folder = out.join(&trial.dir);
     std::fs::create_dir_all(&folder)?;
     let up = "../".repeat(Path::new(&trial.dir).components().count());
@@ -59,30 +109,94 @@ pub fn write_trial(trial: &TrialReport, out: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context("trace.txt"),
     };
-    let evidence = Evidence::read(&folder).with_context(|| folder.display().to_string())?;
-    let page = PAGES.get_template("trial.html")?.render(Serde(json!({
+    let body = body(trial, &folder, others)?;
+    let mut whole = body.clone();
+    whole["id"] = "".into();
+    whole["files"] = json!(files);
+    whole["logs"] = driver_logs(trial, out)
+        .into_iter()
+        .map(|log| format!("{up}drivers/{log}"))
+        .collect::<Vec<_>>()
+        .into();
+    whole["screenshot"] = present("page.png").into();
+    whole["trace"] = trace.into();
+    whole["up"] = up.into();
+    write_file(&folder.join("index.html"), page("trial.html", &whole)?.as_bytes())?;
+    if let Some(first) = &trial.first {
+        write_trial(first, out, others)?;
+    }
+    Ok(body)
+}
+
+/// What its page and the overview say of a trial.
+fn body(trial: &TrialReport, folder: &Path, others: &Others) -> anyhow::Result<serde_json::Value> {
+    let evidence = Evidence::read(folder).with_context(|| folder.display().to_string())?;
+    Ok(json!({
         "row": row(trial),
         "timeline": evidence.as_ref().map(|evidence| evidence.timeline(trial)),
         "scenario": evidence.as_ref().map(|evidence| scenario::lines(&evidence.scenario, &evidence.fired)),
         "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
+        "legal": trial.violations.first().map(|violation| legal(violation.stream)),
+        "others": others.than(trial),
         "late": trial.late_ms,
         "picture": trial.picture,
         "sound": trial.sound,
-        "reason": trial.reason,
         "repro": trial.repro,
+        "by_hand": by_hand(trial),
         "browser_version": trial.browser_version,
         "speed": trial.speed,
-        "overview": format!("{up}report.html"),
-        "files": files,
-        "logs": driver_logs(trial, out).into_iter().map(|log| format!("{up}drivers/{log}")).collect::<Vec<_>>(),
-        "screenshot": present("page.png"),
-        "trace": trace,
         "first": trial.first.as_deref().map(row),
-    })))?;
-    write_file(&folder.join("index.html"), page.as_bytes())?;
-    match &trial.first {
-        Some(first) => write_trial(first, out),
-        None => Ok(()),
+    }))
+}
+
+/// Whether the stream was to blame.
+fn legal(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Legal => "The stream was legal: every playlist, and every answer.",
+        Stream::Illegal => {
+            "The stream was illegal: a playlist broke RFC 8216, which the player has to survive."
+        }
+        Stream::ServerError => {
+            "The playlists were legal; an answer was an error or broke off, which the player has to survive."
+        }
+    }
+}
+
+/// How to play the same in a browser of one's own.
+fn by_hand(trial: &TrialReport) -> Option<String> {
+    let mut words = trial.repro.split_whitespace();
+    let player = words.by_ref().skip_while(|word| *word != "--player").nth(1)?;
+    (!player.contains("://")).then(|| format!("cargo xtask serve {} --player {player}", trial.scenario))
+}
+
+/// Which trials have which scenario.
+struct Others<'a> {
+    by_scenario: HashMap<&'a str, Vec<&'a TrialReport>>,
+}
+
+impl<'a> Others<'a> {
+    fn of(report: &'a Report) -> Others<'a> {
+        let mut by_scenario: HashMap<&str, Vec<&TrialReport>> = HashMap::new();
+        for trial in &report.trials {
+            by_scenario.entry(&trial.scenario).or_default().push(trial);
+        }
+        Others { by_scenario }
+    }
+
+    /// The other trials of a trial's scenario: who survives the same, and whether it comes again.
+    fn than(&self, trial: &TrialReport) -> Vec<serde_json::Value> {
+        let all = self.by_scenario.get(trial.scenario.as_str()).into_iter().flatten();
+        let others =
+            all.filter(|other| other.dir != trial.dir && format!("{}/first", other.dir) != trial.dir);
+        others
+            .map(|other| {
+                json!({
+                    "name": format!("{}@{}", other.player, other.browser),
+                    "verdict": word(other.verdict),
+                    "link": link(other),
+                })
+            })
+            .collect()
     }
 }
 
@@ -134,15 +248,23 @@ fn row(trial: &TrialReport) -> serde_json::Value {
     rules.dedup();
     json!({
         "name": name(trial),
+        "player": trial.player,
+        "engine": trial.browser,
+        "faults": trial.coverage.faults,
         "summary": trial.summary,
         "verdict": word(trial.verdict),
         "rules": rules,
         "reason": trial.reason,
         "stream": seconds(trial.stream_ms),
         "wall": seconds(trial.wall_ms),
-        "link": format!("{}/index.html", trial.dir),
+        "link": link(trial),
         "again": trial.first.is_some(),
     })
+}
+
+/// From the overview.
+fn link(trial: &TrialReport) -> String {
+    format!("{}/index.html", trial.dir)
 }
 
 fn seconds(milliseconds: u64) -> String {
@@ -187,7 +309,8 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("compare.html", include_str!("compare.html")),
         ("players.html", include_str!("players.html")),
         ("timeline.svg", include_str!("timeline.svg")),
-        ("timeline.js", include_str!("timeline.js")),
+        ("body.html", include_str!("body.html")),
+        ("report.js", include_str!("report.js")),
     ];
     for (name, source) in templates {
         pages.add_template(name, source).unwrap_or_else(|error| unreachable!("{name}: {error:#}"));
@@ -198,3 +321,6 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// The files of a trial that its page links to.
 const FILES: &[&str] =
     &["trace.txt", TRACE_FILE, FIRED_FILE, SCENARIO_FILE, "verdict.json", "page.png", "output.txt"];
+
+/// So many trials are told of in the overview itself, with their timelines; of the others, it has a line and a link.
+const UNFOLDED_MAX: usize = 200;

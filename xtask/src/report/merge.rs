@@ -95,8 +95,10 @@ fn merged(parts: &[Part], missing: &[String]) -> anyhow::Result<Report> {
     trials.sort_by_key(|trial| (trial.scenario.clone(), trial.player.clone(), trial.browser.clone()));
     let options: BTreeSet<&str> = reports().map(|report| report.selected.options.as_str()).collect();
     let is_whole = missing.is_empty() && reports().any(|report| report.selected.is_whole);
+    let made: BTreeSet<&String> = reports().flat_map(|report| &report.made).collect();
     Ok(Report {
         version: 1,
+        made: made.into_iter().cloned().collect(),
         // The parts ran beside one another: as long as the longest took.
         wall_ms: reports().map(|report| report.wall_ms).max().unwrap_or_default(),
         stream_ms: reports().map(|report| report.stream_ms).sum(),
@@ -178,7 +180,7 @@ mod tests {
         let partition = part.map(|(part, parts)| Partition { part, parts });
         let selected = Selected { options: "--browser chromium".into(), is_whole: true, partition };
         let wall_ms = 1000 * trials.len() as u64;
-        let report = Report { version: 1, wall_ms, stream_ms: 8000, selected, trials };
+        let report = Report { version: 1, made: Vec::new(), wall_ms, stream_ms: 8000, selected, trials };
         write(&report, &folder, None).expect("write");
         folder
     }

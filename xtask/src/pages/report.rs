@@ -1,0 +1,141 @@
+//! The report of a run in a real browser: it draws, finds what is looked for, and asks nobody for anything.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use segproof_harness::engine::Engine;
+use serde::Deserialize;
+use thirtyfour::{Capabilities, WebDriver};
+
+use crate::check::Check;
+use crate::front::{Front, Settings};
+use crate::paths;
+
+/// Opens the report in a folder, which must have a trial that failed.
+pub fn run(engine: &Engine, folder: &Path) -> anyhow::Result<Vec<Check>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let settings = Settings::one_at_a_time(paths::target().join("pages"));
+        // No trial posts a verdict here.
+        let (verdicts, _) = tokio::sync::mpsc::unbounded_channel();
+        let front = Front::open(settings, verdicts).await?;
+        let seen = tokio::time::timeout(LIMIT, look(&front.url, engine, folder)).await;
+        front.close().await;
+        let wrong = seen.context("it did not open in time").flatten().and_then(|seen| seen.check()).err();
+        let what = format!("{}: {} draws, filters and fetches nothing", engine.name, paths::short(folder));
+        Ok(vec![Check { what, wrong: wrong.map(|error| format!("{error:#}")) }])
+    })
+}
+
+async fn look(webdriver: &str, engine: &Engine, folder: &Path) -> anyhow::Result<Seen> {
+    let capabilities = Capabilities::from(engine.session_request("report"));
+    let driver = WebDriver::builder(webdriver, capabilities).connect().await?;
+    let seen = async {
+        driver.goto(format!("file://{}#verdict=fail", folder.join("report.html").display())).await?;
+        let mut seen =
+            driver.execute_async(format!("{DRAWING}{LOOK}"), Vec::new()).await?.convert::<Seen>()?;
+        driver.goto(format!("file://{}", folder.join(&seen.link).display())).await?;
+        seen.alone = driver.execute_async(format!("{DRAWING}{LOOK_ALONE}"), Vec::new()).await?.convert()?;
+        anyhow::Ok(seen)
+    };
+    let seen = seen.await;
+    // Dropping it would block.
+    let _lost = driver.quit().await;
+    seen
+}
+
+#[derive(Debug, Deserialize)]
+struct Seen {
+    /// The page of the first trial that failed.
+    link: String,
+    /// Trials that are shown with the filter of the address, without one, and with a search for nothing.
+    filtered: [usize; 3],
+    failed: usize,
+    all: usize,
+    first: Drawing,
+    fetched: Vec<String>,
+    errors: Vec<String>,
+    /// On the page of its own.
+    #[serde(default)]
+    alone: Option<Drawing>,
+}
+
+/// A timeline as it stands on the page.
+#[derive(Debug, Deserialize)]
+struct Drawing {
+    lanes: Vec<String>,
+    /// Marks that have a place and a size.
+    marks: usize,
+    /// CSS pixels, and after a step of stretching.
+    width: f64,
+    stretched: f64,
+    /// What the last mark says when it is pointed at.
+    entry: String,
+}
+
+impl Seen {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.failed > 0, "no trial failed");
+        ensure!(self.filtered == [self.failed, self.all, 0], "{:?} of {self:?}", self.filtered);
+        let alone = self.alone.as_ref().context("the trial's page was not opened")?;
+        for drawing in [&self.first, alone] {
+            let lanes = ["playlists", "segments", "appends", "buffer", "picture", "events"];
+            ensure!(lanes.iter().all(|lane| drawing.lanes.iter().any(|has| has == lane)), "{drawing:?}");
+            ensure!(drawing.marks > 20 && drawing.entry.contains("s  page "), "{drawing:?}");
+            ensure!((drawing.stretched / drawing.width - 2.0).abs() < 0.01, "{drawing:?}");
+        }
+        ensure!(self.fetched.is_empty(), "it has fetched {:?}", self.fetched);
+        ensure!(self.errors.is_empty(), "{:?}", self.errors);
+        Ok(())
+    }
+}
+
+const DRAWING: &str = "
+    const drawing = async (root) => {
+        const chart = root.querySelector('.chart');
+        const svg = chart.querySelector('svg');
+        const marks = [...svg.querySelectorAll('g')].filter((mark) => mark.getBoundingClientRect().height > 0);
+        marks.at(-1).dispatchEvent(new PointerEvent('pointerenter'));
+        const width = svg.getBoundingClientRect().width;
+        chart.nextElementSibling.querySelectorAll('button')[1].click();
+        await new Promise(requestAnimationFrame);
+        return {
+            lanes: Array.from(chart.querySelectorAll('.names span'), (lane) => lane.textContent),
+            marks: marks.length,
+            width,
+            stretched: svg.getBoundingClientRect().width,
+            entry: chart.nextElementSibling.querySelector('.entry').textContent,
+        };
+    };";
+
+const LOOK: &str = "
+    const done = arguments[0];
+    const errors = [];
+    addEventListener('error', ({ message }) => errors.push(message));
+    addEventListener('unhandledrejection', ({ reason }) => errors.push(String(reason)));
+    (async () => {
+        const form = document.getElementById('filters');
+        const trials = [...document.querySelectorAll('.trial')];
+        const shown = () => trials.filter((trial) => !trial.hidden).length;
+        const look = (name, value) => {
+            form.elements[name].value = value;
+            form.dispatchEvent(new Event('input'));
+            return shown();
+        };
+        const filtered = [shown(), look('verdict', ''), look('text', 'no trial has such words')];
+        look('text', '');
+        const failed = trials.filter((trial) => trial.dataset.verdict == 'fail');
+        failed[0].open = true;
+        await new Promise((resolve) => failed[0].addEventListener('toggle', resolve, { once: true }));
+        const first = await drawing(failed[0]);
+        done({
+            link: decodeURI(failed[0].querySelector('a').getAttribute('href')),
+            filtered, failed: failed.length, all: trials.length, first, errors,
+            fetched: performance.getEntriesByType('resource').map(({ name }) => name),
+        });
+    })();";
+
+const LOOK_ALONE: &str = "drawing(document).then(arguments[0]);";
+
+const LIMIT: Duration = Duration::from_secs(60);

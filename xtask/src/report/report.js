@@ -1,0 +1,99 @@
+// What a page of the report does; without it, it can still be read, but for what the overview unfolds.
+
+// Brings what is in an element to life.
+const enliven = (root) => {
+  for (const code of root.querySelectorAll('.command code')) {
+    const button = document.createElement('button');
+    button.textContent = 'copy';
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = 'copied';
+    });
+    code.after(' ', button);
+  }
+  for (const chart of root.querySelectorAll('.chart')) draw(chart);
+};
+
+// What a mark says is shown under the drawing at once; a browser's own hint comes late, and not at all on a touch.
+const draw = (chart) => {
+  const under = chart.nextElementSibling;
+  const svg = chart.querySelector('svg');
+  const entry = under.querySelector('.entry');
+  for (const mark of svg.querySelectorAll('g, a')) {
+    const title = mark.querySelector('title');
+    mark.setAttribute('aria-label', title.textContent);
+    // The hint would cover what it is about.
+    title.remove();
+    mark.setAttribute('tabindex', 0);
+    for (const name of ['pointerenter', 'focus', 'click'])
+      mark.addEventListener(name, () => {
+        entry.textContent = mark.getAttribute('aria-label');
+        entry.classList.remove('dim');
+      });
+  }
+  const box = chart.querySelector('.stretch');
+  const buttons = under.querySelectorAll('button');
+  let stretch = 1;
+  for (const button of buttons)
+    button.addEventListener('click', () => {
+      const middle = (box.scrollLeft + box.clientWidth / 2) / stretch;
+      stretch = Math.min(STRETCH_MAX, Math.max(1, stretch * button.dataset.stretch));
+      svg.setAttribute('width', `${stretch * 100}%`);
+      box.scrollLeft = middle * stretch - box.clientWidth / 2;
+      buttons[0].disabled = stretch == 1;
+      buttons[1].disabled = stretch == STRETCH_MAX;
+    });
+};
+const STRETCH_MAX = 32;
+
+// The overview: what is unfolded is made when it is, and what is looked for stands in the address.
+const list = () => {
+  const form = document.getElementById('filters');
+  const place = document.getElementById('trials');
+  const all = Array.from(place.children, (element, index) => ({
+    element,
+    index,
+    text: element.firstElementChild.textContent.toLowerCase(),
+    name: element.querySelector('a').textContent,
+  }));
+  for (const { element } of all)
+    element.addEventListener('toggle', () => {
+      const body = element.querySelector('script');
+      if (!body) return;
+      const made = document.createElement('div');
+      made.className = 'body';
+      made.innerHTML = body.textContent;
+      body.replaceWith(made);
+      enliven(made);
+    });
+
+  const orders = {
+    '': (a, b) => a.index - b.index,
+    wall: (a, b) => b.element.dataset.wall - a.element.dataset.wall,
+    name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.index - b.index),
+  };
+  let order = '';
+  const look = () => {
+    const { text, order: wanted, ...wants } = Object.fromEntries(new FormData(form));
+    const words = text.toLowerCase().split(' ');
+    let count = 0;
+    for (const trial of all) {
+      const { dataset } = trial.element;
+      const is = Object.entries(wants).every(([key, value]) => !value || dataset[key].split(' ').includes(value));
+      trial.element.hidden = !is || !words.every((word) => trial.text.includes(word));
+      if (!trial.element.hidden) count++;
+    }
+    if (wanted != order) place.append(...[...all].sort(orders[wanted]).map(({ element }) => element));
+    order = wanted;
+    form.querySelector('output').textContent = `${count} of ${all.length}`;
+  };
+  const told = new URLSearchParams(location.hash.slice(1));
+  for (const [key, value] of told) if (form.elements[key]) form.elements[key].value = value;
+  form.addEventListener('input', () => {
+    look();
+    const said = [...new FormData(form)].filter(([, value]) => value);
+    history.replaceState(null, '', said.length ? '#' + new URLSearchParams(said) : location.pathname);
+  });
+  form.addEventListener('submit', (event) => event.preventDefault());
+  look();
+};
