@@ -2,6 +2,7 @@
 //!
 //! Everything here is computed from the trials' reports. Nothing judges.
 
+mod beside;
 mod html;
 mod junit;
 pub mod merge;
@@ -26,12 +27,15 @@ pub use summary::{Counts, by_player, conclude, exit_code, print, print_counts, t
 pub enum Command {
     /// Make one report of the output folders that several runs left.
     Merge(merge::Options),
+    /// Draw two trials on one time axis.
+    Compare(beside::Options),
 }
 
 /// Runs the command and gives its exit code.
 pub fn command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Merge(options) => merge::command(options),
+        Command::Compare(options) => beside::command(&options),
     }
 }
 

@@ -249,6 +249,9 @@ pub enum PageEvent {
     Fetch {
         id: u64,
         url: String,
+        /// The page's frames of the stack, a line each, the innermost first.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// Headers arrived (`status`), or the call failed (`error`).
     FetchDone {
@@ -267,6 +270,9 @@ pub enum PageEvent {
         updating: bool,
         error: Option<String>,
         mode: String,
+        /// As of a `Fetch`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     UpdateEnd {
         buffer: u64,
@@ -327,6 +333,11 @@ pub enum PageEvent {
     Beep {
         /// So many wall milliseconds before this entry was made.
         ago_ms: f64,
+    },
+    /// The page spoke to its console.
+    Console {
+        level: String,
+        text: String,
     },
     /// An uncaught exception or unhandled rejection.
     Uncaught {

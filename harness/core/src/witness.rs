@@ -73,7 +73,7 @@ fn answered(trace: &Trace) -> Vec<Answered> {
         .page
         .iter()
         .filter_map(|entry| match &entry.event {
-            PageEvent::Fetch { id, url } => Some((*id, entry.at_ms, path(url), authority(url))),
+            PageEvent::Fetch { id, url, .. } => Some((*id, entry.at_ms, path(url), authority(url))),
             _ => None,
         })
         .collect();
@@ -193,7 +193,7 @@ mod tests {
 
     fn call(page: &mut Vec<PageEntry>, id: u64, at_ms: f64, url: &str, status: u16) {
         let mut log = |at_ms, event| page.push(PageEntry { n: page.len() as u64, at_ms, event });
-        log(at_ms, PageEvent::Fetch { id, url: url.into() });
+        log(at_ms, PageEvent::Fetch { id, url: url.into(), by: String::new() });
         log(at_ms + 5.0, PageEvent::FetchDone { id, status: Some(status), error: None });
     }
 
@@ -253,6 +253,7 @@ mod tests {
             updating: false,
             error: None,
             mode: String::new(),
+            by: String::new(),
         };
         trace.page.push(PageEntry { n: 0, at_ms: 9.0, event });
         assert!(disagreement(&trace).expect("they disagree").contains("never sent all"));

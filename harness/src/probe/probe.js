@@ -56,6 +56,17 @@
   }, HEARTBEAT_MS);
   addEventListener('pagehide', () => flush(null));
 
+  // Who has called: the page's frames of the stack. Our own are named by their script; WebKit calls it by the page's
+  // name, so that there the two innermost are left out for what they are.
+  const OWN = 'segproof.js';
+  const FRAMES_MAX = 6;
+  const caller = () => {
+    const lines = String(Error().stack).split('\n').map((line) => line.trim());
+    const outer = lines[0].startsWith('caller@') ? lines.slice(2) : lines;
+    const theirs = outer.filter((line) => /:\d+/.test(line) && !line.includes(OWN)).slice(0, FRAMES_MAX);
+    return theirs.map((line) => line.replaceAll(`${location.origin}/`, '').replaceAll(location.search, '')).join('\n');
+  };
+
   // --- Errors --------------------------------------------------------------------------------------------
   const words = (e) => (e instanceof Error ? `${e.name}: ${e.message}` : String(e));
   addEventListener('error', (e) => { if (e.message) log('uncaught', { message: e.message }); });
@@ -76,6 +87,18 @@
     try { return { value: action(), error: null }; } catch (e) { return { thrown: e, error: (e && e.name) || String(e) }; }
   };
 
+  // --- What the page says to who debugs it ---------------------------------------------------------------
+  const SAID_MAX = 1000;
+  const TEXT_MAX = 300;
+  let said = 0;
+  for (const level of ['debug', 'log', 'info', 'warn', 'error']) {
+    wrap(console, level, (native) => function say(...parts) {
+      const text = attempt(() => parts.map(words).join(' ')).value;
+      if (text && said++ < SAID_MAX) log('console', { level, text: text.slice(0, TEXT_MAX) });
+      return native.apply(this, parts);
+    });
+  }
+
   // --- Network -------------------------------------------------------------------------------------------
   let calls = 0;
   // As it will be asked for: the browser escapes what may not stand in a URL, and the origin never sees that.
@@ -83,7 +106,7 @@
   const failure = (error) => ({ status: null, error });
   wrap(window, 'fetch', (native) => function fetch(input) {
     const id = calls++;
-    log('fetch', { id, url: asked((input && input.url) || input) });
+    log('fetch', { id, url: asked((input && input.url) || input), by: caller() });
     // The page gets the promise behind the log: one with a handler of ours would never be reported as an
     // unhandled rejection.
     return native.apply(this, arguments).then(
@@ -105,7 +128,7 @@
   });
   wrap(XMLHttpRequest.prototype, 'send', (native) => function send() {
     const id = calls++;
-    log('fetch', { id, url: urls.get(this) || '' });
+    log('fetch', { id, url: urls.get(this) || '', by: caller() });
     let why = 'error';
     for (const type of ['abort', 'timeout', 'error']) this.addEventListener(type, () => { why = type; });
     // As soon as there is a status: a page that aborts when it has its answer takes it away again.
@@ -224,7 +247,7 @@
       const bytes = attempt(() => bytesOf(data)).value || new Uint8Array();
       const { thrown, error } = attempt(() => pass('appendBuffer', this, native, arguments));
       const found = error ? new Boxes().push(bytes) : boxes.push(bytes);
-      log('append', { buffer: id, bytes: bytes.length, boxes: found, updating, error, mode: this.mode });
+      log('append', { buffer: id, bytes: bytes.length, boxes: found, updating, error, mode: this.mode, by: caller() });
       if (error) throw thrown;
     });
     wrap(prototype, 'remove', (native) => function remove(start, end) {

@@ -187,7 +187,9 @@ impl PageFiles {
 
 /// Puts our scripts before the page's first own one.
 fn with_probe(html: &str, files: &PageFiles) -> String {
-    let scripts: String = files.scripts().iter().map(|script| format!("<script>{script}</script>")).collect();
+    // Their name is what a stack calls them.
+    let tag = |script: &String| format!("<script>{script}\n//# sourceURL=segproof.js</script>");
+    let scripts: String = files.scripts().iter().map(tag).collect();
     match head_end(html) {
         Some(at) => format!("{}{scripts}{}", &html[..at], &html[at..]),
         None => format!("<!doctype html><head>{scripts}</head>{html}"),

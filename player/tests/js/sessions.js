@@ -4,7 +4,7 @@ import { play } from 'glue/player.js';
 import * as browser from 'tests/browser.js';
 const { decoders, dispatched, events, requests, server, settle, sources, video } = browser;
 
-const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, SOUGHT = 13;
+const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, UPDATED = 8, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, SOUGHT = 13;
 const PLAYLIST = 0, INIT = 1, SEGMENT = 2;
 const load = (...args) => browser.imports[0](...args);
 const cancel = (resource) => browser.imports[1](resource);

@@ -8,13 +8,13 @@ use anyhow::Context;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use segproof_core::report::{Report, Stream, TrialReport, Verdict, ViolationReport};
-use segproof_core::trace::Trace;
+use segproof_core::trace::{PageEvent, Trace};
 use segproof_harness::plan::{FIRED_FILE, SCENARIO_FILE, TRACE_FILE};
 use segproof_harness::serve::Fired;
 use serde_json::json;
 
 use super::scenario;
-use super::timeline::Timeline;
+use super::timeline::{Axis, Timeline};
 use super::{Counts, by_player, log_stem, name, word, write_file};
 
 /// Writes the page of each trial and the overview of them; `beside` is a page that it links to.
@@ -109,7 +109,9 @@ fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Resu
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context("trace.txt"),
     };
-    let body = body(trial, &folder, others)?;
+    let evidence = Evidence::read(&folder).with_context(|| folder.display().to_string())?;
+    let axis = evidence.as_ref().map(|evidence| Axis::of(&evidence.trace));
+    let body = body(trial, evidence.as_ref().zip(axis.as_ref()), &others.than(trial));
     let mut whole = body.clone();
     whole["id"] = "".into();
     whole["files"] = json!(files);
@@ -128,16 +130,21 @@ fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Resu
     Ok(body)
 }
 
-/// What its page and the overview say of a trial.
-fn body(trial: &TrialReport, folder: &Path, others: &Others) -> anyhow::Result<serde_json::Value> {
-    let evidence = Evidence::read(folder).with_context(|| folder.display().to_string())?;
-    Ok(json!({
+/// What each page says of a trial, with its timeline on that axis.
+pub fn body(
+    trial: &TrialReport,
+    evidence: Option<(&Evidence, &Axis)>,
+    others: &[serde_json::Value],
+) -> serde_json::Value {
+    let timeline = evidence.map(|(evidence, axis)| evidence.timeline(axis, trial));
+    let evidence = evidence.map(|(evidence, _)| evidence);
+    json!({
         "row": row(trial),
-        "timeline": evidence.as_ref().map(|evidence| evidence.timeline(trial)),
-        "scenario": evidence.as_ref().map(|evidence| scenario::lines(&evidence.scenario, &evidence.fired)),
-        "violations": trial.violations.iter().map(violation).collect::<Vec<_>>(),
+        "timeline": timeline,
+        "scenario": evidence.map(|evidence| scenario::lines(&evidence.scenario, &evidence.fired)),
+        "violations": trial.violations.iter().map(|v| violation(v, evidence)).collect::<Vec<_>>(),
         "legal": trial.violations.first().map(|violation| legal(violation.stream)),
-        "others": others.than(trial),
+        "others": others,
         "late": trial.late_ms,
         "picture": trial.picture,
         "sound": trial.sound,
@@ -146,7 +153,7 @@ fn body(trial: &TrialReport, folder: &Path, others: &Others) -> anyhow::Result<s
         "browser_version": trial.browser_version,
         "speed": trial.speed,
         "first": trial.first.as_deref().map(row),
-    }))
+    })
 }
 
 /// Whether the stream was to blame.
@@ -201,16 +208,16 @@ impl<'a> Others<'a> {
 }
 
 /// What a trial's folder holds for its page.
-struct Evidence {
-    trace: Trace,
-    fired: Vec<Fired>,
+pub struct Evidence {
+    pub trace: Trace,
+    pub fired: Vec<Fired>,
     /// The scenario's text; empty where it is not there.
-    scenario: String,
+    pub scenario: String,
 }
 
 impl Evidence {
     /// `None` where nothing was recorded.
-    fn read(folder: &Path) -> anyhow::Result<Option<Evidence>> {
+    pub fn read(folder: &Path) -> anyhow::Result<Option<Evidence>> {
         let read = |file: &str| match std::fs::read_to_string(folder.join(file)) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -223,12 +230,34 @@ impl Evidence {
         Ok(Some(Evidence { trace, fired, scenario: read(SCENARIO_FILE)?.unwrap_or_default() }))
     }
 
-    fn timeline(&self, trial: &TrialReport) -> Timeline {
-        Timeline::new(&self.trace, &self.fired, &scenario::faults(&self.scenario), &trial.violations)
+    /// The stack of what was appended at that moment, or of what made the request that came then.
+    fn caller(&self, at_ms: f64) -> Option<&str> {
+        let appended = self.trace.page.iter().find_map(|entry| match &entry.event {
+            PageEvent::Append { by, .. } if entry.at_ms == at_ms => Some(by.as_str()),
+            _ => None,
+        });
+        let asked = || {
+            let request = self.trace.requests.iter().find(|request| request.at_ms == at_ms)?;
+            let early = at_ms + self.trace.clock_error_ms;
+            self.trace
+                .page
+                .iter()
+                .take_while(|entry| entry.at_ms <= early)
+                .filter_map(|entry| match &entry.event {
+                    PageEvent::Fetch { url, by, .. } if url.ends_with(&request.path) => Some(by.as_str()),
+                    _ => None,
+                })
+                .last()
+        };
+        appended.or_else(asked).filter(|by| !by.is_empty())
+    }
+
+    fn timeline(&self, axis: &Axis, trial: &TrialReport) -> Timeline {
+        Timeline::new(axis, &self.trace, &self.fired, &scenario::faults(&self.scenario), &trial.violations)
     }
 }
 
-fn violation(violation: &ViolationReport) -> serde_json::Value {
+fn violation(violation: &ViolationReport, evidence: Option<&Evidence>) -> serde_json::Value {
     let around: Vec<_> = violation
         .around
         .iter()
@@ -239,6 +268,7 @@ fn violation(violation: &ViolationReport) -> serde_json::Value {
         .collect();
     let mut value = json!(violation);
     value["around"] = json!(around);
+    value["by"] = evidence.zip(violation.at_ms).and_then(|(evidence, at_ms)| evidence.caller(at_ms)).into();
     value
 }
 
@@ -310,6 +340,8 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("players.html", include_str!("players.html")),
         ("timeline.svg", include_str!("timeline.svg")),
         ("body.html", include_str!("body.html")),
+        ("chart.html", include_str!("chart.html")),
+        ("beside.html", include_str!("beside.html")),
         ("report.js", include_str!("report.js")),
     ];
     for (name, source) in templates {

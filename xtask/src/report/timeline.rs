@@ -73,31 +73,32 @@ struct Mark {
 impl Timeline {
     /// Of a trial whose faults are called so, by their index in the scenario.
     pub fn new(
+        axis: &Axis,
         trace: &Trace,
         fired: &[Fired],
         faults: &[String],
         violations: &[ViolationReport],
     ) -> Timeline {
-        let axis = Axis::of(trace);
         let names = Names::of(trace);
-        let mut lanes = vec![faults_lane(&axis, trace, fired, faults)];
-        lanes.extend(requests(&axis, trace, fired, "playlists", |resource| {
+        let mut lanes = vec![faults_lane(axis, trace, fired, faults)];
+        lanes.extend(requests(axis, trace, fired, "playlists", |resource| {
             matches!(resource, Resource::Playlist { .. } | Resource::Multivariant)
         }));
-        lanes.extend(requests(&axis, trace, fired, "segments", |resource| {
+        lanes.extend(requests(axis, trace, fired, "segments", |resource| {
             !matches!(resource, Resource::Playlist { .. } | Resource::Multivariant)
         }));
-        lanes.push(appends(&axis, trace, &names));
-        lanes.push(buffered(&axis, trace, &names));
-        lanes.push(picture(&axis, trace, &names));
-        lanes.push(events(&axis, trace));
+        lanes.push(appends(axis, trace, &names));
+        lanes.push(buffered(axis, trace, &names));
+        lanes.push(picture(axis, trace, &names));
+        lanes.push(events(axis, trace));
+        lanes.push(console(axis, trace));
         lanes.retain(|lane| !lane.shapes.is_empty() || !lane.paths.is_empty());
         let mut top = AXIS_PX;
         for lane in &mut lanes {
             lane.top = top;
             top += lane.height + GAP_PX;
         }
-        Timeline { height: top, lanes, ticks: axis.ticks(), violations: marks(&axis, violations) }
+        Timeline { height: top, lanes, ticks: axis.ticks(), violations: marks(axis, violations) }
     }
 }
 
@@ -121,17 +122,22 @@ fn marks(axis: &Axis, violations: &[ViolationReport]) -> Vec<Mark> {
 }
 
 /// Stream time from left to right.
-struct Axis {
+pub struct Axis {
     from_ms: f64,
     to_ms: f64,
 }
 
 impl Axis {
     /// From the page's first step to the end.
-    fn of(trace: &Trace) -> Axis {
+    pub fn of(trace: &Trace) -> Axis {
         let steps = trace.page.iter().filter(|entry| !matches!(entry.event, PageEvent::Hello { .. }));
         let from_ms = steps.map(|entry| entry.at_ms).fold(0.0, f64::min);
         Axis { from_ms, to_ms: trace.ended_at_ms.max(from_ms + 1000.0) }
+    }
+
+    /// One that has room for both.
+    pub fn common(self, other: Axis) -> Axis {
+        Axis { from_ms: self.from_ms.min(other.from_ms), to_ms: self.to_ms.max(other.to_ms) }
     }
 
     fn place(&self, at_ms: f64) -> f64 {
@@ -551,6 +557,16 @@ fn events(axis: &Axis, trace: &Trace) -> Lane {
     bars("events", shapes)
 }
 
+/// What the page said to its console.
+fn console(axis: &Axis, trace: &Trace) -> Lane {
+    let shapes = trace.page.iter().filter_map(|entry| {
+        let PageEvent::Console { level, text } = &entry.event else { return None };
+        let class = if level == "error" { "bad" } else { "event" };
+        Some(instant(axis, entry, class, text.chars().take(LABEL_MAX).collect()))
+    });
+    bars("console", shapes.collect())
+}
+
 fn stall(axis: &Axis, from: &PageEntry, to_ms: f64) -> Shape {
     let title = format!("{}, until {:.3} s", told(&from.line()), to_ms / 1000.0);
     bar(axis, (from.at_ms, to_ms), "stall", "waiting".to_owned(), title)
@@ -642,7 +658,7 @@ mod tests {
 "##;
         let trace = Trace::from_jsonl(lines).expect("a trace");
         let fired = [Fired { request: 1, fault: 0 }];
-        let drawn = Timeline::new(&trace, &fired, &["status = 404".to_owned()], &[]);
+        let drawn = Timeline::new(&Axis::of(&trace), &trace, &fired, &["status = 404".to_owned()], &[]);
         let drawn = html::page("timeline.svg", &serde_json::json!({ "timeline": drawn }));
         insta::assert_snapshot!(drawn.expect("drawn"));
     }

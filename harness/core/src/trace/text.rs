@@ -124,13 +124,13 @@ fn listed(text: &str) -> String {
 fn describe(event: &PageEvent) -> String {
     match event {
         PageEvent::Hello { agent } => format!("probe ready: {agent}"),
-        PageEvent::Fetch { id, url } => format!("fetch #{id} {url}"),
+        PageEvent::Fetch { id, url, .. } => format!("fetch #{id} {url}"),
         PageEvent::FetchDone { id, status: Some(status), .. } => format!("fetch #{id} -> {status}"),
         PageEvent::FetchDone { id, error, .. } => {
             format!("fetch #{id} failed: {}", error.as_deref().unwrap_or("?"))
         }
         PageEvent::AddSourceBuffer { buffer, mime } => format!("addSourceBuffer {buffer}: {mime}"),
-        PageEvent::Append { buffer, bytes, boxes, updating, error, mode } => {
+        PageEvent::Append { buffer, bytes, boxes, updating, error, mode, .. } => {
             let boxes: Vec<_> = boxes
                 .iter()
                 .map(|b| match b {
@@ -173,6 +173,7 @@ fn describe(event: &PageEvent) -> String {
         // The engine tells of it before it is heard.
         PageEvent::Beep { ago_ms } if *ago_ms < 0.0 => format!("beep in {:.0} ms", -ago_ms),
         PageEvent::Beep { ago_ms } => format!("beep {ago_ms:.0} ms ago"),
+        PageEvent::Console { level, text } => format!("console.{level}: {text}"),
         PageEvent::Uncaught { message } => format!("uncaught: {message}"),
         PageEvent::PlayerError { fatal, message } => {
             format!("player {}: {message}", if *fatal { "gave up" } else { "error" })

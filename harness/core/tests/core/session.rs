@@ -430,7 +430,15 @@ pub fn media_boxes(msn: u64, lap_segments: u64) -> Vec<AppendedBox> {
 }
 
 pub fn append(buffer: u64, boxes: Vec<AppendedBox>) -> PageEvent {
-    PageEvent::Append { buffer, bytes: 1000, boxes, updating: false, error: None, mode: "sequence".into() }
+    PageEvent::Append {
+        buffer,
+        bytes: 1000,
+        boxes,
+        updating: false,
+        error: None,
+        mode: "sequence".into(),
+        by: String::new(),
+    }
 }
 
 /// Of a frame counted through the laps, seconds.

@@ -482,7 +482,10 @@ fn calls(s: &mut Session, when: impl Fn(f64) -> f64) {
     let loads: Vec<f64> =
         s.trace.requests.iter().filter(|r| r.resource.is_playlist()).map(|r| r.at_ms).collect();
     for (id, at_ms) in (0..).zip(loads) {
-        s.page(when(at_ms), PageEvent::Fetch { id, url: format!("http://one{PLAYLIST_PATH}") });
+        s.page(
+            when(at_ms),
+            PageEvent::Fetch { id, url: format!("http://one{PLAYLIST_PATH}"), by: String::new() },
+        );
     }
 }
 
