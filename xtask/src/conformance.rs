@@ -3,6 +3,7 @@
 //! The trials themselves are processes of the harness, run by nextest; they know a plan and a WebDriver URL.
 //! What they found is read from the verdict files they leave, never from how nextest or they ended.
 
+mod baseline;
 mod collect;
 pub mod compare;
 mod elsewhere;
@@ -39,13 +40,18 @@ use crate::{fixtures, paths, player, report};
 use kept::Kept;
 use nextest::Keeper;
 pub use options::{Options, engines, positive};
-use progress::Progress;
+use progress::{Form, Progress};
 use round::Round;
 use select::Selection;
 pub use speed::Speed;
 
 /// Runs the command and gives its exit code.
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
+    code(options).map(ExitCode::from)
+}
+
+/// The same, as a number.
+pub fn code(options: Options) -> anyhow::Result<u8> {
     let out = options.out();
     if options.list {
         let selection = select(&options)?;
@@ -53,13 +59,18 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
             println!("{}  {}", trial.plan.name(), trial.summary);
         }
         selection.complain()?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
+    }
+    if let Some(base) = &options.baseline {
+        return baseline::command(&options, base);
     }
     if options.compare_speeds {
         return compare::command(&options);
     }
+    let is_for_programs = options.json;
     let report = run(options)?;
-    Ok(ExitCode::from(report::conclude(&report, &out)))
+    let code = if is_for_programs { report::end(&report) } else { report::conclude(&report, &out) };
+    Ok(code)
 }
 
 /// Runs the trials that the options select, and writes the report. A failing player is no error.
@@ -168,7 +179,10 @@ async fn run_selected(
         false => None,
     };
     let all = selection.trials.len() * usize::from(options.repeat);
-    let progress = Progress::start(all, finished, kept.clone());
+    let form = if options.json { Form::Programs } else { Form::People };
+    // Each round of a repetition has a folder of its own.
+    let pages = (options.repeat == 1).then(|| out.to_owned());
+    let progress = Progress::start(all, form, pages, finished, kept.clone());
     viewer::start(held, out.to_owned(), progress.clone());
 
     let mut trials: Vec<TrialReport> = Vec::new();
@@ -197,7 +211,9 @@ async fn run_selected(
     }
     progress.finish();
     front.close().await;
-    repeats::compare(&rounds);
+    if form == Form::People {
+        repeats::compare(&rounds);
+    }
 
     let stream_ms = trials.iter().filter(|trial| counts(trial)).map(|trial| trial.stream_ms).sum();
     let wall_ms = begun.elapsed().as_millis() as u64;

@@ -1,4 +1,5 @@
-//! docs/your-player.md, followed word by word: its files are written, its commands run, and each must end as it says.
+//! The pages of docs/ that are to be followed word by word: their files are written, their commands run, and each must end as
+//! its page says.
 
 use std::path::Path;
 
@@ -6,14 +7,21 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 
 use crate::check::Check;
-use crate::{Cli, Command, conformance, paths, report};
+use crate::{Cli, Command, conformance, paths};
 
-/// Follows the page; its files are written where it says.
+/// Follows the pages; their files are written where they say.
 pub fn run() -> anyhow::Result<Vec<Check>> {
-    let page = paths::root().join(PAGE);
-    let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
     let mut checks = Vec::new();
-    let steps = steps(&text)?;
+    for page in PAGES {
+        checks.extend(follow(page)?);
+    }
+    Ok(checks)
+}
+
+fn follow(page: &str) -> anyhow::Result<Vec<Check>> {
+    let text = std::fs::read_to_string(paths::root().join(page)).with_context(|| page.to_owned())?;
+    let mut checks = Vec::new();
+    let steps = steps(&text).with_context(|| page.to_owned())?;
     for step in &steps {
         // The page begins with nothing, and so does whoever follows it again.
         if let Step::File { path, .. } = step {
@@ -35,7 +43,7 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
             Step::Command { line, exit } => {
                 let found = execute(&line)?;
                 checks.push(Check {
-                    what: format!("`{line}` ends with {exit}, as {PAGE} says"),
+                    what: format!("`{line}` ends with {exit}, as {page} says"),
                     wrong: (found != exit).then(|| format!("it ended with {found}")),
                 });
             }
@@ -64,7 +72,7 @@ fn steps(page: &str) -> anyhow::Result<Vec<Step<'_>>> {
             None => Step::File { path: detail, text: body.join("\n") + "\n" },
         });
     }
-    ensure!(!found.is_empty(), "{PAGE} has no step");
+    ensure!(!found.is_empty(), "there is no step");
     Ok(found)
 }
 
@@ -72,12 +80,12 @@ fn steps(page: &str) -> anyhow::Result<Vec<Step<'_>>> {
 fn execute(line: &str) -> anyhow::Result<u8> {
     let words = line.split_whitespace().skip(1);
     match Cli::try_parse_from(words)?.command {
-        Command::Conformance(options) => Ok(report::exit_code(&conformance::run(*options)?)),
-        _ => bail!("{PAGE} tells a command that is not followed: {line}"),
+        Command::Conformance(options) => conformance::code(*options),
+        _ => bail!("a command that is not followed: {line}"),
     }
 }
 
-const PAGE: &str = "docs/your-player.md";
+const PAGES: [&str; 3] = ["docs/your-player.md", "docs/field-bug.md", "docs/ci.md"];
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! Everything here is computed from the trials' reports. Nothing judges.
 
 mod beside;
+mod github;
 mod html;
 mod junit;
 pub mod merge;
@@ -18,9 +19,12 @@ use anyhow::Context;
 use clap::Subcommand;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
+pub use github::tell as tell_github;
 pub use html::page;
 pub use junit::{Case, read_cases};
-pub use summary::{Counts, by_player, conclude, exit_code, print, print_counts, trial_line};
+pub use summary::{
+    Counts, by_player, conclude, end, exit_code, json_line, print, print_counts, told, trial_line,
+};
 
 /// What can be done with reports.
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,10 @@
-//! `cargo xtask schema`: what editors and people read about the scenario file, written from the code that reads it, and about
-//! the matrix, written from what was published of it.
+//! `cargo xtask schema`: what editors and people read about the scenario file and the rules, written from the code that reads
+//! and applies them, and about the matrix, written from what was published of it.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
+use segproof_core::rules;
 use segproof_core::scenario::{reference, schema};
 
 use crate::matrix::Published;
@@ -11,9 +12,11 @@ use crate::{paths, report};
 
 /// Writes all of them. That they are current is a test of the core, and of the matrix.
 pub fn command() -> anyhow::Result<ExitCode> {
-    for (file, text) in
-        [("scenarios/scenario.schema.json", schema::file()), ("docs/scenario.md", reference::page())]
-    {
+    for (file, text) in [
+        ("scenarios/scenario.schema.json", schema::file()),
+        ("docs/scenario.md", reference::page()),
+        ("docs/rules.md", rules::page::page()),
+    ] {
         let path = paths::root().join(file);
         let folder = path.parent().context("the root has no parent")?;
         std::fs::create_dir_all(folder).with_context(|| paths::short(folder))?;

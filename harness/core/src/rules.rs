@@ -6,6 +6,7 @@ mod applies;
 mod asked;
 mod hls;
 mod mse;
+pub mod page;
 mod session;
 pub mod sync;
 mod viewer;

@@ -325,6 +325,12 @@ pub enum PageEvent {
     Unreadable {
         media_time: f64,
     },
+    /// What the element showed at that event of its own.
+    Still {
+        event: String,
+        /// A data URL, for people.
+        image: String,
+    },
     /// The page's sound is listened to from here on, or can't be.
     Ear {
         error: Option<String>,

@@ -307,6 +307,21 @@
     return isValid ? { run, number } : null;
   };
 
+  // What the viewer sees at the moments that matter, small, and not often.
+  const STILLS_MAX = 12;
+  const STILL_EVERY_MS = 250;
+  const still = document.createElement('canvas');
+  [still.width, still.height] = [128, 72];
+  let stills = 0;
+  let stillAt = -Infinity;
+  const keepStill = (element, event) => {
+    if (stills === STILLS_MAX || !element.videoWidth || now() < stillAt + STILL_EVERY_MS) return;
+    stillAt = now();
+    stills++;
+    still.getContext('2d').drawImage(element, 0, 0, still.width, still.height);
+    log('still', { event, image: still.toDataURL('image/jpeg', 0.6) });
+  };
+
   // Faster than life a few frames of each segment are enough for the judge, and reading one costs more than decoding
   // many: of those that follow each other steadily, one in so many seconds of media is read.
   const READ_EVERY_S = window.__segproofSpeed ? 0.25 : 0;
@@ -350,6 +365,7 @@
   const EVENTS = ['loadstart', 'loadedmetadata', 'canplay', 'play', 'playing', 'pause', 'waiting', 'stalled',
     'seeking', 'seeked', 'ended', 'error', 'emptied'];
   const STAYS = ['pause', 'waiting', 'ended'];
+  const STILLS = [...STAYS, 'playing', 'seeked', 'error'];
   let heard = () => {};
   const see = ({ type, target }) => {
     if (!(target instanceof HTMLMediaElement)) return;
@@ -358,6 +374,7 @@
       const eye = watched.get(target);
       eye.alert();
       if (STAYS.includes(type)) eye.stay();
+      if (STILLS.includes(type)) attempt(() => keepStill(target, type));
     }
     const error = target.error ? `MediaError ${target.error.code}: ${target.error.message}` : null;
     log('media', { event: type, time: target.currentTime, error });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use segproof_core::report::{Report, TrialReport, Verdict};
@@ -12,7 +11,7 @@ use super::{Options, Speed};
 use crate::{machine, paths, report};
 
 /// Runs what is selected at both speeds and gives the exit code: 1 if anything was judged otherwise.
-pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
+pub fn command(options: &Options) -> anyhow::Result<u8> {
     ensure!(
         !matches!(options.speed, Speed::Fixed(speed) if speed <= 1.0),
         "--compare-speeds compares speed 1 with a higher one: give that with --speed"
@@ -52,7 +51,7 @@ pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     println!("{}", paths::short(&out.join(PAGE)));
     let own_fault =
         [&slow_report, &fast].iter().any(|report| report.trials.iter().any(|t| t.own_fault.is_some()));
-    Ok(ExitCode::from(if own_fault { crate::OWN_FAULT } else { compared.exit_code() }))
+    Ok(if own_fault { crate::OWN_FAULT } else { compared.exit_code() })
 }
 
 /// Both runs, side by side. `compare.json` has this shape: keys may be added, none renamed.

@@ -22,8 +22,8 @@ pub struct Options {
     /// Run only the trials whose name (player@browser/scenario) contains this or matches it as a glob
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
-    /// A player of harness/players by name, any folder with an index.html, or the URL of a page that is served elsewhere
-    /// (in browsers with WebDriver BiDi)
+    /// A player of harness/players by name, any folder with an index.html (NAME=DIR gives it a name), or the URL of a page that
+    /// is served elsewhere (in browsers with WebDriver BiDi)
     #[arg(long = "player", value_name = "NAME|DIR|URL", default_value = "reference")]
     pub players: Vec<String>,
     /// A browser engine by name, or `all`
@@ -64,6 +64,13 @@ pub struct Options {
     /// Where the report goes [default: target/conformance]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Tell each trial that is finished as a line of JSON on stdout, as report.json has it, and nothing else there
+    #[arg(long, conflicts_with_all = ["list", "compare_speeds", "keep_open"])]
+    pub json: bool,
+    /// Compare with this player, which is run beside the one that is given, or with the report.json of an earlier run: only what
+    /// is worse fails, three times of three; with --strict also what is fixed, so that it is noted
+    #[arg(long, value_name = "NAME|DIR|FILE", conflicts_with_all = ["list", "bless", "keep_open", "repeat", "compare_speeds", "json"])]
+    pub baseline: Option<String>,
     /// Run everything at speed 1, too, and say whether it is judged alike; the report goes to target/compare-speeds
     #[arg(long, conflicts_with_all = ["list", "bless", "keep_open", "repeat"])]
     pub compare_speeds: bool,
@@ -118,6 +125,8 @@ impl Default for Options {
             bless: false,
             list: false,
             out: None,
+            json: false,
+            baseline: None,
             compare_speeds: false,
             webdriver: None,
             origin_host: None,

@@ -1,20 +1,32 @@
 //! Trials as they finish: a bar on a terminal, a plain line each elsewhere.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segproof_core::report::{TrialReport, Verdict};
 use tokio::sync::mpsc;
 
 use super::kept::Kept;
 use crate::report;
 
+/// For whom trials are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    People,
+    /// Each on a line of JSON.
+    Programs,
+}
+
 /// The display of one run.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
+    form: Form,
+    /// Where the trials' pages will be, if that is known of each.
+    out: Option<PathBuf>,
     /// Trials of the current pass that have been told: they come by message and again by file.
     told: Arc<Mutex<HashSet<String>>>,
 }
@@ -23,15 +35,20 @@ impl Progress {
     /// Shows what comes by message, until `finish`, and has it kept.
     pub fn start(
         trials: usize,
+        form: Form,
+        out: Option<PathBuf>,
         mut finished: mpsc::UnboundedReceiver<TrialReport>,
         kept: Option<Arc<Kept>>,
     ) -> Progress {
         let bar = ProgressBar::new(trials as u64);
+        if form == Form::Programs {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        let progress = Progress { bar, told: Arc::default() };
+        let progress = Progress { bar, form, out, told: Arc::default() };
         let shown = progress.clone();
         tokio::spawn(async move {
             while let Some(report) = finished.recv().await {
@@ -56,7 +73,10 @@ impl Progress {
             return;
         }
         self.bar.inc(1);
-        let line = report::trial_line(trial);
+        if self.form == Form::Programs {
+            return println!("{}", report::json_line(trial));
+        }
+        let line = report::told(trial, self.out.as_deref());
         if self.bar.is_hidden() {
             println!("{line}");
         } else if matches!(trial.verdict, Verdict::Pass | Verdict::Known | Verdict::Skipped) {
@@ -71,7 +91,11 @@ impl Progress {
         self.begin_pass();
         self.bar.inc_length(count as u64);
         let line = format!("{count} inconclusive: {how}");
-        if self.bar.is_hidden() { println!("{line}") } else { self.bar.println(line) }
+        match self.form {
+            Form::Programs => eprintln!("{line}"),
+            Form::People if self.bar.is_hidden() => println!("{line}"),
+            Form::People => self.bar.println(line),
+        }
     }
 
     /// Prints what is for a person, above the bar.

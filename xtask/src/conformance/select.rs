@@ -83,6 +83,10 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
             add(&mut players, elsewhere(word)?)?;
             continue;
         }
+        let (called, word) = match word.split_once('=') {
+            Some((called, word)) if is_plain(called) => (Some(called), word),
+            _ => (None, word.as_str()),
+        };
         let named = own.join(word);
         let is_name = Path::new(word).is_relative() && PlayerFolder::is_in(&named);
         let dir = if is_name { named } else { PathBuf::from(word) };
@@ -94,22 +98,29 @@ pub fn players(given: &[String]) -> anyhow::Result<Vec<Player>> {
         }
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
         let name = dir.file_name().context("a player's folder has a name")?.to_string_lossy().into_owned();
+        let name = called.map_or(name, str::to_owned);
         let folder = PlayerFolder::read(&dir)?;
         let can = folder.settings.can.iter().map(|ability| ability.to_string()).collect();
-        let given = if is_name { word.clone() } else { paths::short(&dir) };
+        let given = if is_name { word.to_owned() } else { paths::short(&dir) };
+        let given = called.map_or(given.clone(), |called| format!("{called}={given}"));
         let is_from_npm = folder.is_from_npm();
         add(&mut players, Player { name, home: Home::Folder(dir), given, can, is_from_npm })?;
     }
     Ok(players)
 }
 
+/// Whether a word can be a player's name.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+}
+
 /// Adds a player that is not there yet.
 fn add(players: &mut Vec<Player>, player: Player) -> anyhow::Result<()> {
-    if players.iter().any(|other| other.home == player.home) {
+    if players.iter().any(|other| other.home == player.home && other.name == player.name) {
         return Ok(());
     }
     if players.iter().any(|other| other.name == player.name) {
-        bail!("two players are called {}", player.name);
+        bail!("two players are called {}: NAME=DIR names one otherwise", player.name);
     }
     players.push(player);
     Ok(())
@@ -531,6 +542,21 @@ mod tests {
             repro.ends_with("--webdriver http://USER:PASSWORD@grid:4444 --origin-host 192.0.2.7"),
             "{repro}"
         );
+    }
+
+    #[test]
+    fn a_folder_may_be_given_a_name() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("index.html"), "").expect("write");
+        let path = folder.path().display();
+        let of =
+            |given: &[String]| players(given).map(|all| all.into_iter().map(|p| p.name).collect::<Vec<_>>());
+        let named = [format!("mine={path}"), format!("{path}"), "base=hls.js".to_owned()];
+        let names = of(&named).expect("players");
+        assert_eq!((names[0].as_str(), names[2].as_str(), names.len()), ("mine", "base", 3));
+        assert!(players(&named).expect("players")[0].given.starts_with("mine="));
+        let error = of(&[format!("hls.js={path}"), "hls.js".to_owned()]).expect_err("two of one name");
+        assert!(error.to_string().contains("NAME=DIR"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_core::rules::RULES;
 use serde::Serialize;
 
-use super::{INTERRUPTED, name, word};
+use super::{INTERRUPTED, name, tell_github, word};
 use crate::paths;
 
 /// How many trials came to which verdict.
@@ -120,6 +120,30 @@ pub fn trial_line(trial: &TrialReport) -> String {
     line
 }
 
+/// The same, and of a failure the trace around the first broken rule, and where its page will be.
+pub fn told(trial: &TrialReport, out: Option<&Path>) -> String {
+    let mut line = trial_line(trial);
+    if trial.verdict != Verdict::Fail {
+        return line;
+    }
+    let first = trial.violations.iter().find(|violation| violation.binding && !violation.known);
+    for entry in first.into_iter().flat_map(|violation| &violation.around) {
+        line.push_str(&format!("\n       {}", style(entry).dim()));
+    }
+    if let Some(out) = out {
+        line.push_str(&format!("\n     {}", paths::short(&out.join(&trial.dir).join("index.html"))));
+    }
+    line
+}
+
+/// A finished trial for a program: its report on one line, without the trace around each violation.
+pub fn json_line(trial: &TrialReport) -> String {
+    let mut trial = trial.clone();
+    trial.violations.iter_mut().for_each(|violation| violation.around.clear());
+    // These types hold no map with odd keys: the conversion cannot fail.
+    serde_json::to_string(&trial).expect("a report is plain data")
+}
+
 /// How much of a reason is shown; a browser's stack trace is for the trial's page.
 const REASON_LINES: usize = 4;
 
@@ -158,9 +182,15 @@ pub fn print(report: &Report, out: &Path) {
     println!("{} passed, {} failed, {} skipped", counts.passed(), counts.failed(), counts.skipped);
 }
 
-/// Prints a report, and what it should have covered and has not, if it is of the whole suite; gives the exit code.
+/// Prints a report, also for GitHub where that runs it, and ends with it.
 pub fn conclude(report: &Report, out: &Path) -> u8 {
     print(report, out);
+    tell_github(report);
+    end(report)
+}
+
+/// Says what a report of the whole suite should have covered and has not; gives the exit code.
+pub fn end(report: &Report) -> u8 {
     let is_whole = report.selected.is_whole && report.selected.partition.is_none();
     // What an inconclusive trial would have covered is not known.
     let is_complete = is_whole && !report.trials.iter().any(|trial| trial.verdict == Verdict::Inconclusive);
@@ -211,6 +241,34 @@ mod tests {
         assert_eq!(exit_code(&ours), 2);
         let counts = Counts::of(&report(&[Pass, Known, Inconclusive, Fail, UnexpectedPass, Skipped]));
         assert_eq!((counts.passed(), counts.failed(), counts.skipped), (2, 3, 1));
+    }
+
+    #[test]
+    fn a_program_is_told_each_trial_on_a_line() {
+        let mut trial = sample::trial("a/b", Verdict::Fail);
+        trial.violations = vec![sample::violation()];
+        trial.violations[0].around = segproof_core::trace::Trace::default().lines();
+        let line = json_line(&trial);
+        assert!(!line.contains('\n'));
+        let back: TrialReport = serde_json::from_str(&line).expect("json");
+        assert_eq!(
+            (back.scenario, back.verdict, back.violations.len()),
+            ("a/b".to_owned(), Verdict::Fail, 1)
+        );
+    }
+
+    #[test]
+    fn a_failure_is_told_with_the_trace_and_its_page() {
+        let mut trial = sample::trial("a/b", Verdict::Fail);
+        trial.violations = vec![sample::violation()];
+        let request = r#"{"n":7,"at_ms":1234.0,"kind":"abort","buffer":0,"lane":"page"}"#;
+        trial.violations[0].around =
+            segproof_core::trace::Trace::from_jsonl(request).expect("a trace").lines();
+        let text = told(&trial, Some(Path::new("out")));
+        assert!(text.contains("1.234s  page      7  abort 0"), "{text}");
+        assert!(text.ends_with("out/trials/reference@chromium/a/b/index.html"), "{text}");
+        trial.verdict = Verdict::Known;
+        assert!(!told(&trial, Some(Path::new("out"))).contains("abort"));
     }
 
     #[test]

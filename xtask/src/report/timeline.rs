@@ -33,6 +33,15 @@ struct Lane {
     paths: Vec<Path>,
     /// Words at the left end of a curve's scale.
     scale: Vec<Tick>,
+    stills: Vec<Still>,
+}
+
+/// A small picture, whose left edge is its moment.
+#[derive(Debug, Serialize)]
+struct Still {
+    x: f64,
+    image: String,
+    title: String,
 }
 
 /// A bar with a label.
@@ -90,9 +99,10 @@ impl Timeline {
         lanes.push(appends(axis, trace, &names));
         lanes.push(buffered(axis, trace, &names));
         lanes.push(picture(axis, trace, &names));
+        lanes.push(stills(axis, trace));
         lanes.push(events(axis, trace));
         lanes.push(console(axis, trace));
-        lanes.retain(|lane| !lane.shapes.is_empty() || !lane.paths.is_empty());
+        lanes.retain(|lane| !lane.shapes.is_empty() || !lane.paths.is_empty() || !lane.stills.is_empty());
         let mut top = AXIS_PX;
         for lane in &mut lanes {
             lane.top = top;
@@ -243,7 +253,15 @@ fn label_percent(label: &str) -> f64 {
 
 fn bars(name: &str, shapes: Vec<Shape>) -> Lane {
     let (shapes, height) = in_rows(shapes, ROWS_MAX);
-    Lane { name: name.to_owned(), top: 0.0, height, shapes, paths: Vec::new(), scale: Vec::new() }
+    Lane {
+        name: name.to_owned(),
+        top: 0.0,
+        height,
+        shapes,
+        paths: Vec::new(),
+        scale: Vec::new(),
+        stills: Vec::new(),
+    }
 }
 
 fn bar(
@@ -411,6 +429,7 @@ fn buffered(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
         shapes: Vec::new(),
         paths: if steps.is_empty() { Vec::new() } else { paths.into() },
         scale: (0..).map(|nth| f64::from(nth) * step).take_while(|s| *s <= highest).map(tick).collect(),
+        stills: Vec::new(),
     }
 }
 
@@ -521,7 +540,30 @@ fn picture(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
     shapes.extend(shown.map(bar_of));
     let paths = if lines.is_empty() { Vec::new() } else { vec![Path { class: "frames", d: lines }] };
     let height = ROW_PX + 10.0;
-    Lane { name: "picture".to_owned(), top: 0.0, height, shapes, paths, scale: Vec::new() }
+    Lane {
+        name: "picture".to_owned(),
+        top: 0.0,
+        height,
+        shapes,
+        paths,
+        scale: Vec::new(),
+        stills: Vec::new(),
+    }
+}
+
+/// What the viewer saw, as far as there is room.
+fn stills(axis: &Axis, trace: &Trace) -> Lane {
+    let mut stills: Vec<Still> = Vec::new();
+    for entry in &trace.page {
+        let PageEvent::Still { image, .. } = &entry.event else { continue };
+        // The one that crosses the right edge is moved.
+        let x = axis.place(entry.at_ms).min(100.0 - STILL_PERCENT);
+        if stills.last().is_none_or(|last| last.x + STILL_PERCENT <= x) {
+            stills.push(Still { x, image: image.clone(), title: told(&entry.line()) });
+        }
+    }
+    let lane = bars("seen", Vec::new());
+    Lane { height: STILL_PX, stills, ..lane }
 }
 
 /// What the element, the player and the viewer said or did, and how long the element waited for media.
@@ -582,6 +624,9 @@ const BEHIND_S: f64 = 2.0;
 /// A list that ends further behind what is shown is another stream's.
 const EDGE_SEGMENTS_MAX: u64 = 100;
 const LABEL_MAX: usize = 24;
+const STILL_PX: f64 = 54.0;
+/// As wide as a still is on a page of common width.
+const STILL_PERCENT: f64 = 10.5;
 /// Marks nearer than this would cover each other.
 const MARK_PERCENT: f64 = 1.7;
 /// A frame that is shown for longer has an end of its own.
@@ -653,7 +698,9 @@ mod tests {
 {"n":3,"at_ms":2700.0,"kind":"update-end","buffer":0,"buffered":[[8.0,10.0]],"lane":"page"}
 {"n":4,"at_ms":3000.0,"kind":"media","event":"playing","time":8.0,"error":null,"lane":"page"}
 {"n":5,"at_ms":3000.0,"kind":"frame","run":1,"number":240,"media_time":8.0,"lane":"page"}
-{"n":6,"at_ms":4000.0,"kind":"frame","run":1,"number":270,"media_time":9.0,"lane":"page"}
+{"n":6,"at_ms":3000.0,"kind":"still","event":"playing","image":"data:image/jpeg;base64,AA==","lane":"page"}
+{"n":7,"at_ms":3100.0,"kind":"still","event":"seeked","image":"data:image/jpeg;base64,BB==","lane":"page"}
+{"n":8,"at_ms":4000.0,"kind":"frame","run":1,"number":270,"media_time":9.0,"lane":"page"}
 {"at_ms":4000.0,"of":"page","lag_ms":0.0,"time":9.0,"ahead":1.0,"playing":true,"lane":"beat"}
 "##;
         let trace = Trace::from_jsonl(lines).expect("a trace");

@@ -66,7 +66,10 @@ impl PageEntry {
             text: format!("page   {:>4}  {}", self.n, describe(&self.event)),
             request: None,
             note: None,
-            is_frame: matches!(self.event, PageEvent::Frame { .. } | PageEvent::Unreadable { .. }),
+            is_frame: matches!(
+                self.event,
+                PageEvent::Frame { .. } | PageEvent::Unreadable { .. } | PageEvent::Still { .. }
+            ),
         }
     }
 }
@@ -167,6 +170,7 @@ fn describe(event: &PageEvent) -> String {
         PageEvent::Frame { run, number, media_time, .. } => {
             format!("frame {number} of run {run} at {media_time:.3}")
         }
+        PageEvent::Still { event, .. } => format!("picture at {event}"),
         PageEvent::Unreadable { media_time } => format!("frame without a readable code at {media_time:.3}"),
         PageEvent::Ear { error: None } => "listening".to_string(),
         PageEvent::Ear { error: Some(error) } => format!("can't listen: {error}"),

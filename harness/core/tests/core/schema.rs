@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
+use segproof_core::rules;
 use segproof_core::scenario::Scenario;
 use segproof_core::scenario::reference::{self, Key, Place};
 use segproof_core::scenario::schema;
@@ -39,6 +40,11 @@ fn the_committed_schema_is_the_codes() {
 #[test]
 fn the_committed_reference_is_the_codes() {
     check_current("docs/scenario.md", &reference::page());
+}
+
+#[test]
+fn the_committed_rules_are_the_codes() {
+    check_current("docs/rules.md", &rules::page::page());
 }
 
 #[test]
