@@ -187,6 +187,9 @@ mod tests {
         let page = read(&format!("{}/index.html", failed.dir));
         assert!(page.contains("after segment 8 &lt;b&gt;"), "the sentence is escaped");
         assert!(!overview.contains("http://") && !page.contains("http://"), "nothing is fetched");
+        std::fs::write(folder.path().join(&failed.dir).join("trace.jsonl"), "{").expect("write");
+        write(&report, folder.path(), None).expect("half a trace is no reason for no report");
+        assert!(read(&format!("{}/index.html", failed.dir)).contains("There is no timeline"));
         let cases = read_cases(&folder.path().join("junit.xml")).expect("junit");
         assert_eq!(cases.iter().filter(|case| case.failed).count(), 1);
         assert_eq!(cases.len(), 2);

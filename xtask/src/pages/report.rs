@@ -72,6 +72,8 @@ struct Drawing {
     stretched: f64,
     /// What the last mark says when it is pointed at.
     entry: String,
+    /// Whether an arrow key has led from the first to the second.
+    stepped: bool,
 }
 
 impl Seen {
@@ -82,7 +84,10 @@ impl Seen {
         for drawing in [&self.first, alone] {
             let lanes = ["playlists", "segments", "appends", "buffer", "picture", "events"];
             ensure!(lanes.iter().all(|lane| drawing.lanes.iter().any(|has| has == lane)), "{drawing:?}");
-            ensure!(drawing.marks > 20 && drawing.entry.contains("s  page "), "{drawing:?}");
+            ensure!(
+                drawing.stepped && drawing.marks > 20 && drawing.entry.contains("s  page "),
+                "{drawing:?}"
+            );
             ensure!((drawing.stretched / drawing.width - 2.0).abs() < 0.01, "{drawing:?}");
         }
         ensure!(self.fetched.is_empty(), "it has fetched {:?}", self.fetched);
@@ -96,6 +101,12 @@ const DRAWING: &str = "
         const chart = root.querySelector('.chart');
         const svg = chart.querySelector('svg');
         const marks = [...svg.querySelectorAll('g')].filter((mark) => mark.getBoundingClientRect().height > 0);
+        // From one mark to the next by keys, and to the last one by the pointer.
+        const entry = chart.nextElementSibling.querySelector('.entry');
+        marks[0].focus();
+        const first = entry.textContent;
+        marks[0].dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
+        const second = entry.textContent;
         marks.at(-1).dispatchEvent(new PointerEvent('pointerenter'));
         const width = svg.getBoundingClientRect().width;
         chart.nextElementSibling.querySelectorAll('button')[1].click();
@@ -105,7 +116,8 @@ const DRAWING: &str = "
             marks: marks.length,
             width,
             stretched: svg.getBoundingClientRect().width,
-            entry: chart.nextElementSibling.querySelector('.entry').textContent,
+            entry: entry.textContent,
+            stepped: first != second && document.activeElement === marks[1],
         };
     };";
 

@@ -109,9 +109,14 @@ fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Resu
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context("trace.txt"),
     };
-    let evidence = Evidence::read(&folder).with_context(|| folder.display().to_string())?;
+    // A disk that was full may have left half a trace: there is a page all the same.
+    let (evidence, unreadable) = match Evidence::read(&folder) {
+        Ok(evidence) => (evidence, None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
     let axis = evidence.as_ref().map(|evidence| Axis::of(&evidence.trace));
-    let body = body(trial, evidence.as_ref().zip(axis.as_ref()), &others.than(trial));
+    let mut body = body(trial, evidence.as_ref().zip(axis.as_ref()), &others.than(trial));
+    body["unreadable"] = unreadable.into();
     let mut whole = body.clone();
     whole["id"] = "".into();
     whole["files"] = json!(files);
@@ -171,9 +176,13 @@ fn legal(stream: Stream) -> &'static str {
 
 /// How to play the same in a browser of one's own.
 fn by_hand(trial: &TrialReport) -> Option<String> {
-    let mut words = trial.repro.split_whitespace();
-    let player = words.by_ref().skip_while(|word| *word != "--player").nth(1)?;
-    (!player.contains("://")).then(|| format!("cargo xtask serve {} --player {player}", trial.scenario))
+    let after = |option: &str| trial.repro.split_whitespace().skip_while(|word| *word != option).nth(1);
+    let player = after("--player").filter(|player| !player.contains("://"))?;
+    let scenario = match after("--scenarios") {
+        Some(folder) => format!("{}/{}/scenario.toml", folder.trim_end_matches('/'), trial.scenario),
+        None => trial.scenario.clone(),
+    };
+    Some(format!("cargo xtask serve {scenario} --player {player}"))
 }
 
 /// Which trials have which scenario.
@@ -356,3 +365,24 @@ const FILES: &[&str] =
 
 /// So many trials are told of in the overview itself, with their timelines; of the others, it has a line and a link.
 const UNFOLDED_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn it_is_played_by_hand_where_its_page_is_served_by_us() {
+        let of = |repro: &str| {
+            let mut trial = sample::trial("a/b", Verdict::Fail);
+            trial.repro = format!("cargo xtask conformance p@chromium/a/b {repro}");
+            by_hand(&trial)
+        };
+        assert_eq!(of("--player p --speed 1").as_deref(), Some("cargo xtask serve a/b --player p"));
+        assert_eq!(
+            of("--player p --scenarios mine/").as_deref(),
+            Some("cargo xtask serve mine/a/b/scenario.toml --player p")
+        );
+        assert_eq!(of("--player http://127.0.0.1/"), None);
+    }
+}

@@ -6,8 +6,13 @@ const enliven = (root) => {
     const button = document.createElement('button');
     button.textContent = 'copy';
     button.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = 'copied';
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = 'copied';
+      } catch {
+        // Not everywhere a page may; then it is selected.
+        getSelection().selectAllChildren(code);
+      }
     });
     code.after(' ', button);
   }
@@ -19,12 +24,20 @@ const draw = (chart) => {
   const under = chart.nextElementSibling;
   const svg = chart.querySelector('svg');
   const entry = under.querySelector('.entry');
-  for (const mark of svg.querySelectorAll('g, a')) {
+  const marks = [...svg.querySelectorAll('g, a')];
+  for (const [index, mark] of marks.entries()) {
     const title = mark.querySelector('title');
     mark.setAttribute('aria-label', title.textContent);
     // The hint would cover what it is about.
     title.remove();
-    mark.setAttribute('tabindex', 0);
+    // One stop for the tab key; from there the arrows lead on.
+    mark.setAttribute('tabindex', index ? -1 : 0);
+    mark.addEventListener('keydown', (event) => {
+      const next = marks[index + (event.key == 'ArrowRight') - (event.key == 'ArrowLeft')];
+      if (!next || next == mark) return;
+      event.preventDefault();
+      next.focus();
+    });
     for (const name of ['pointerenter', 'focus', 'click'])
       mark.addEventListener(name, () => {
         entry.textContent = mark.getAttribute('aria-label');
