@@ -127,6 +127,18 @@ pub mod sample {
         }
     }
 
+    /// Of a run that had these.
+    pub fn report(trials: Vec<TrialReport>) -> Report {
+        Report {
+            version: 1,
+            made: Vec::new(),
+            wall_ms: 1000,
+            stream_ms: 8000,
+            selected: Default::default(),
+            trials,
+        }
+    }
+
     pub fn violation() -> ViolationReport {
         ViolationReport {
             rule: "hls/in-order".into(),
@@ -167,14 +179,7 @@ mod tests {
         failed.violations.push(sample::violation());
         let mut again = sample::trial("a/again", Verdict::Pass);
         again.first = Some(Box::new(sample::trial("a/again", Verdict::Inconclusive)));
-        let report = Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 1000,
-            stream_ms: 8000,
-            selected: Default::default(),
-            trials: vec![failed.clone(), again],
-        };
+        let report = sample::report(vec![failed.clone(), again]);
         write(&report, folder.path(), None).expect("write");
         let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect(path);
         let back: Report = serde_json::from_str(&read("report.json")).expect("json");
@@ -199,14 +204,7 @@ mod tests {
     fn several_players_or_engines_are_summed_up_apart() {
         let mut trials = vec![sample::trial("a/b", Verdict::Pass), sample::trial("a/b", Verdict::Fail)];
         trials[1].browser = "firefox".into();
-        let report = Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 1000,
-            stream_ms: 8000,
-            selected: Default::default(),
-            trials,
-        };
+        let report = sample::report(trials);
         let folder = tempfile::tempdir().expect("folder");
         write(&report, folder.path(), None).expect("write");
         let overview = std::fs::read_to_string(folder.path().join("report.html")).expect("page");

@@ -303,14 +303,7 @@ mod tests {
             ..sample::trial(scenario, verdict)
         };
         let trials = trials.iter().map(trial).collect();
-        Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 0,
-            stream_ms: 0,
-            selected: Default::default(),
-            trials,
-        }
+        sample::report(trials)
     }
 
     fn changes(pairs: &[Pair]) -> Vec<(&str, Change)> {

@@ -207,14 +207,7 @@ mod tests {
     use crate::report::sample;
 
     fn compared(slow: Vec<TrialReport>, fast: Vec<TrialReport>) -> Compared {
-        let report = |trials| Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 0,
-            stream_ms: 0,
-            selected: Default::default(),
-            trials,
-        };
+        let report = |trials| sample::report(trials);
         Compared {
             speed: "4".to_owned(),
             one: "speed-1".into(),

@@ -106,14 +106,7 @@ mod tests {
         trial.violations[2].rule = "hls/other".into();
         trial.violations[2].binding = false;
         let fair = sample::trial("a/b", Verdict::Pass);
-        let report = Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 0,
-            stream_ms: 0,
-            selected: Default::default(),
-            trials: vec![trial, fair],
-        };
+        let report = sample::report(vec![trial, fair]);
         let mutant =
             Mutant { breaks: "order".into(), rule: "hls/in-order".into(), scenarios: vec!["a/b".into()] };
         let folder = tempfile::tempdir().expect("folder");

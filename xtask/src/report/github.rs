@@ -118,14 +118,7 @@ mod tests {
         let mut inconclusive = sample::trial("a/unclear", Verdict::Inconclusive);
         inconclusive.reason = Some("100% busy,\nin vain".to_owned());
         let trials = vec![inconclusive, sample::trial("a/passes", Verdict::Pass), failed];
-        Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 1,
-            stream_ms: 1,
-            selected: Default::default(),
-            trials,
-        }
+        sample::report(trials)
     }
 
     #[test]

@@ -218,14 +218,7 @@ mod tests {
 
     fn report(verdicts: &[Verdict]) -> Report {
         let trials = verdicts.iter().map(|&verdict| sample::trial("a/b", verdict)).collect();
-        Report {
-            version: 1,
-            made: Vec::new(),
-            wall_ms: 0,
-            stream_ms: 0,
-            selected: Default::default(),
-            trials,
-        }
+        sample::report(trials)
     }
 
     #[test]
