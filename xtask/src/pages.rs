@@ -24,6 +24,7 @@ use segproof_core::trace::PageEvent;
 use segproof_harness::browser::{Probing, Session};
 use segproof_harness::engine::{ENGINES, Engine};
 use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
+use thirtyfour::{Capabilities, WebDriver};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::check::{self, Check};
@@ -161,6 +162,21 @@ async fn told_by_hand(webdriver: &str, engine: &Engine, name: &str) -> anyhow::R
     let told = tokio::time::timeout(PAGE_LIMIT, told(&open.session, &mut open.messages)).await;
     open.session.quit().await;
     told.context("the page did not come to an end")?
+}
+
+/// Looks at something in a browser without a probe, which is given back however that ends.
+async fn driven<T>(
+    webdriver: &str,
+    engine: &Engine,
+    name: &str,
+    look: impl AsyncFnOnce(&WebDriver) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let capabilities = Capabilities::from(engine.session_request(name));
+    let driver = WebDriver::builder(webdriver, capabilities).connect().await?;
+    let seen = look(&driver).await;
+    // Dropping it would block.
+    let _lost = driver.quit().await;
+    seen
 }
 
 fn files(name: &str, speed: f64) -> PageFiles {

@@ -8,9 +8,9 @@ use segproof_core::report::Verdict;
 use segproof_harness::engine::Engine;
 use segproof_harness::run::{News, serve_trial};
 use serde::Deserialize;
-use thirtyfour::{Capabilities, WebDriver};
 use tokio::sync::{mpsc, oneshot};
 
+use super::driven;
 use crate::check::Check;
 use crate::front::{Front, Settings};
 use crate::{paths, report, serve};
@@ -66,18 +66,13 @@ async fn look(
     heard: &mut mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<Page> {
     let url = heard.recv().await.context("it is not served")?;
-    let capabilities = Capabilities::from(engine.session_request("demo"));
-    let driver = WebDriver::builder(webdriver, capabilities).connect().await?;
-    let looked = async {
+    driven(webdriver, engine, "demo", async |driver| {
         driver.goto(&url).await?;
         heard.recv().await.context("it was not judged")?;
         let found = driver.execute(LOOK, Vec::new()).await?;
-        anyhow::Ok(found.convert::<Page>()?)
-    };
-    let page = looked.await;
-    // Dropping it would block.
-    let _lost = driver.quit().await;
-    page
+        Ok(found.convert::<Page>()?)
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]

@@ -11,9 +11,9 @@ use axum::response::Html;
 use axum::routing::get;
 use segproof_harness::engine::Engine;
 use serde::Deserialize;
-use thirtyfour::{Capabilities, WebDriver};
 use tokio::net::TcpListener;
 
+use super::driven;
 use crate::check::Check;
 use crate::paths;
 
@@ -61,17 +61,12 @@ fn routes(module: String, asked: Arc<AtomicUsize>) -> Router {
 
 /// What the page's player has said a second after its first words.
 async fn told(webdriver: &str, engine: &Engine, site: &str) -> anyhow::Result<Vec<Told>> {
-    let capabilities = Capabilities::from(engine.session_request("policy"));
-    let driver = WebDriver::builder(webdriver, capabilities).connect().await?;
-    let told = async {
+    driven(webdriver, engine, "policy", async |driver| {
         driver.goto(site).await?;
         let found = driver.execute_async(LOOK, Vec::new()).await?;
-        anyhow::Ok(found.convert::<Vec<Told>>()?)
-    };
-    let told = told.await;
-    // Dropping it would block.
-    let _lost = driver.quit().await;
-    told
+        Ok(found.convert::<Vec<Told>>()?)
+    })
+    .await
 }
 
 /// The detail of a `playererror`.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use segproof_harness::engine::Engine;
 use serde::Deserialize;
-use thirtyfour::{Capabilities, WebDriver};
 
+use super::driven;
 use crate::check::Check;
 use crate::front::{Front, Settings};
 use crate::paths;
@@ -29,20 +29,15 @@ pub fn run(engine: &Engine, folder: &Path) -> anyhow::Result<Vec<Check>> {
 }
 
 async fn look(webdriver: &str, engine: &Engine, folder: &Path) -> anyhow::Result<Seen> {
-    let capabilities = Capabilities::from(engine.session_request("report"));
-    let driver = WebDriver::builder(webdriver, capabilities).connect().await?;
-    let seen = async {
+    driven(webdriver, engine, "report", async |driver| {
         driver.goto(format!("file://{}#verdict=fail", folder.join("report.html").display())).await?;
         let mut seen =
             driver.execute_async(format!("{DRAWING}{LOOK}"), Vec::new()).await?.convert::<Seen>()?;
         driver.goto(format!("file://{}", folder.join(&seen.link).display())).await?;
         seen.alone = driver.execute_async(format!("{DRAWING}{LOOK_ALONE}"), Vec::new()).await?.convert()?;
-        anyhow::Ok(seen)
-    };
-    let seen = seen.await;
-    // Dropping it would block.
-    let _lost = driver.quit().await;
-    seen
+        Ok(seen)
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +98,7 @@ const DRAWING: &str = "
         const marks = [...svg.querySelectorAll('g')].filter((mark) => mark.getBoundingClientRect().height > 0);
         // From one mark to the next by keys, and to the last one by the pointer.
         const entry = chart.nextElementSibling.querySelector('.entry');
-        marks[0].focus();
+        marks[0].dispatchEvent(new PointerEvent('pointerenter'));
         const first = entry.textContent;
         marks[0].dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
         const second = entry.textContent;

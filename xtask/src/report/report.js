@@ -24,6 +24,10 @@ const draw = (chart) => {
   const under = chart.nextElementSibling;
   const svg = chart.querySelector('svg');
   const entry = under.querySelector('.entry');
+  const tell = (mark) => {
+    entry.textContent = mark.getAttribute('aria-label');
+    entry.classList.remove('dim');
+  };
   const marks = [...svg.querySelectorAll('g, a')];
   for (const [index, mark] of marks.entries()) {
     const title = mark.querySelector('title');
@@ -37,12 +41,10 @@ const draw = (chart) => {
       if (!next || next == mark) return;
       event.preventDefault();
       next.focus();
+      // A window in the background is told of no focus.
+      tell(next);
     });
-    for (const name of ['pointerenter', 'focus', 'click'])
-      mark.addEventListener(name, () => {
-        entry.textContent = mark.getAttribute('aria-label');
-        entry.classList.remove('dim');
-      });
+    for (const name of ['pointerenter', 'focus', 'click']) mark.addEventListener(name, () => tell(mark));
   }
   const box = chart.querySelector('.stretch');
   const buttons = under.querySelectorAll('button');
