@@ -282,8 +282,8 @@ export function play(url, video, options = {}, main) {
     // picture's to say. With two seeks for one, WebKit may not begin. It may be seeking: that ends in no hole.
     FULL && main ? (to) => to < video.currentTime || main.edge(0) < 0 || main.seek(to) : seek,
     (isHurrying) => {
-      if (FULL && main) return;
-      video.playbackRate = isHurrying ? 1.1 : 1;
+      // Another rate is the page's own, or the viewer's.
+      if (!(FULL && main) && video.playbackRate == (isHurrying ? 1 : 1.1)) video.playbackRate = isHurrying ? 1.1 : 1;
     },
     () => {
       if (FULL && (main ?? sound)) {

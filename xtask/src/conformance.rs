@@ -67,9 +67,15 @@ pub fn code(options: Options) -> anyhow::Result<u8> {
     if options.compare_speeds {
         return compare::command(&options);
     }
-    let is_for_programs = options.json;
+    let (is_for_programs, tells_ci) = (options.json, options.tells_ci);
     let report = run(options)?;
-    let code = if is_for_programs { report::end(&report) } else { report::conclude(&report, &out) };
+    if is_for_programs {
+        return Ok(report::end(&report));
+    }
+    let code = report::conclude(&report, &out);
+    if tells_ci {
+        report::tell_github(&report);
+    }
     Ok(code)
 }
 

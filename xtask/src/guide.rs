@@ -80,7 +80,10 @@ fn steps(page: &str) -> anyhow::Result<Vec<Step<'_>>> {
 fn execute(line: &str) -> anyhow::Result<u8> {
     let words = line.split_whitespace().skip(1);
     match Cli::try_parse_from(words)?.command {
-        Command::Conformance(options) => conformance::code(*options),
+        // That some fail is what the pages are about.
+        Command::Conformance(options) => {
+            conformance::code(conformance::Options { tells_ci: false, ..*options })
+        }
         _ => bail!("a command that is not followed: {line}"),
     }
 }

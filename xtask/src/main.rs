@@ -71,7 +71,7 @@ enum Command {
     Player(PlayerOptions),
     /// Make the media of the fixtures.
     Fixtures,
-    /// Write the scenario file's schema and reference from the code that reads it, and the matrix' page from docs/matrix.json.
+    /// Write the scenario file's schema and reference, the rules and the engines from the code, and the matrix' page from docs/matrix.json.
     Schema,
 }
 

@@ -5,7 +5,6 @@
 
 mod markdown;
 mod published;
-mod table;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,9 +19,9 @@ use segproof_harness::player::{Home, Player};
 use crate::conformance::{self, Speed, select};
 use crate::doctor::{self, Consent, Need};
 use crate::machine::{self, Machine};
+use crate::report::table::{self, Header, Named, Table};
 use crate::{paths, report};
 pub use published::Published;
-use table::{Header, Named, Table};
 
 #[derive(Debug, Clone, Args)]
 pub struct Options {

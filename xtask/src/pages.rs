@@ -85,44 +85,52 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
 /// Opens each page at each speed; what it asserts in vain is what is wrong.
 pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut checks = runtime.block_on(async {
-        let settings = Settings::one_at_a_time(paths::target().join("pages"));
-        // No trial posts a verdict here.
-        let (verdicts, _) = unbounded_channel();
-        let front = Front::open(settings, verdicts).await?;
-        let _stop = Stop::listen(front.killer())?;
+    let mut checks = runtime.block_on(lent("pages", async |webdriver| {
         let mut checks = Vec::new();
         let mut check = |what: String, wrong| {
             checks.push(Check { what: format!("{}: {what}", engine.name), wrong });
         };
         for speed in SPEEDS.into_iter().filter(|speed| *speed <= engine.speed_max) {
-            let wrong = page(&front.url, engine, "warp", speed, None).await;
+            let wrong = page(webdriver, engine, "warp", speed, None).await;
             check(format!("a page's world is as it was at speed {speed}"), wrong);
         }
         for speed in CONDITIONS_SPEEDS {
-            let wrong = page(&front.url, engine, "conditions", speed, Some(CONDITIONS)).await;
+            let wrong = page(webdriver, engine, "conditions", speed, Some(CONDITIONS)).await;
             check(format!("a page sees its conditions at speed {speed}"), wrong);
         }
-        let wrong = page(&front.url, engine, "ear", 1.0, None).await;
+        let wrong = page(webdriver, engine, "ear", 1.0, None).await;
         check("a page that is listened to is as loud as it says".to_owned(), wrong);
         for (name, what, wanted) in BY_HAND {
-            let wrong = by_hand(&front.url, engine, name, wanted).await;
+            let wrong = by_hand(webdriver, engine, name, wanted).await;
             check(what.to_owned(), wrong);
         }
         // The pages before have left nothing; what the first one leaves is for the second one to find.
         for nth in ["once", "again"] {
-            let wrong = page(&front.url, engine, "fresh", 1.0, None).await;
+            let wrong = page(webdriver, engine, "fresh", 1.0, None).await;
             check(format!("a browser that is lent {nth} has nothing of a page before"), wrong);
         }
-        checks.extend(policy::run(&front.url, engine).await);
-        front.close().await;
-        anyhow::Ok(checks)
-    })?;
+        checks.extend(policy::run(webdriver, engine).await);
+        Ok(checks)
+    }))?;
     if engine.has_bidi {
         checks.extend(elsewhere::run(engine)?);
     }
     checks.extend(demo::run(engine)?);
     Ok(checks)
+}
+
+/// Lends the front of browsers, one at a time, which may not outlive what is done with them: a signal ends both.
+async fn lent<T>(logs: &str, work: impl AsyncFnOnce(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    // No trial posts a verdict here.
+    let (verdicts, _) = unbounded_channel();
+    let front = Front::open(Settings::one_at_a_time(paths::target().join(logs)), verdicts).await?;
+    let mut stop = Stop::listen(front.killer())?;
+    let done = tokio::select! {
+        done = work(&front.url) => done,
+        () = stop.wait() => Err(anyhow::anyhow!("interrupted")),
+    };
+    front.close().await;
+    done
 }
 
 /// What the page found wrong, or why it could not look.

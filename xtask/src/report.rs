@@ -9,6 +9,7 @@ mod junit;
 pub mod merge;
 mod scenario;
 mod summary;
+pub mod table;
 mod timeline;
 
 use std::io::{self, Write};

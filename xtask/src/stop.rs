@@ -73,6 +73,12 @@ impl Stop {
         }
     }
 
+    /// Resolves when the run is asked to end.
+    pub async fn wait(&mut self) {
+        // Who could ask is there for as long as the process.
+        let _asked = self.asked.wait_for(|asked| *asked).await;
+    }
+
     /// Whether the run has been asked to end.
     pub fn asked(&self) -> bool {
         *self.asked.borrow()

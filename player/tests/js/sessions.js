@@ -137,6 +137,16 @@ export const tests = {
     await settle();
     equal([events, requests[0].signal.aborted], [[], true]);
   },
+  async it_hurries_at_no_rate_but_its_own() {
+    await begin('');
+    const hurry = browser.imports[5];
+    const rates = [[1, true], [1.1, false], [2, true], [1.5, false], [1, false], [1.1, true]].map(([rate, isHurrying]) => {
+      video.playbackRate = rate;
+      hurry(isHurrying);
+      return video.playbackRate;
+    });
+    equal(rates, [1.1, 1, 2, 1.5, 1, 1.1]);
+  },
   async the_first_variant_that_can_be_is_played() {
     decoders.add('avc1.42c01e');
     const variant = (codecs, uri) => `#EXT-X-STREAM-INF:BANDWIDTH=1${codecs}\n${uri}\n`;

@@ -47,7 +47,9 @@ pub fn command(options: &Options, base: &str) -> anyhow::Result<u8> {
     let compared = Compared::of(compare(&runs, &source));
     report::write_file(&out.join("baseline.json"), &serde_json::to_vec_pretty(&compared)?)?;
     compared.print(&runs, &out);
-    report::tell_github(&compared.wrong(&runs));
+    if options.tells_ci {
+        report::tell_github(&compared.wrong(&runs));
+    }
     let own_fault = runs.iter().any(|run| run.trials.iter().any(|trial| trial.own_fault.is_some()));
     Ok(if own_fault { crate::OWN_FAULT } else { compared.exit_code(options.strict) })
 }

@@ -99,6 +99,9 @@ pub struct Options {
     /// Whether an inconclusive trial leaves open what is asked: only such a one is run again
     #[arg(skip = always as fn(&TrialReport) -> bool)]
     pub is_needed: fn(&TrialReport) -> bool,
+    /// Whether a CI service that runs this hears of failures
+    #[arg(skip = true)]
+    pub tells_ci: bool,
     /// What makes it hard for the run
     #[arg(skip)]
     pub hindrance: Hindrance,
@@ -126,6 +129,7 @@ impl Default for Options {
             list: false,
             out: None,
             json: false,
+            tells_ci: true,
             baseline: None,
             compare_speeds: false,
             webdriver: None,

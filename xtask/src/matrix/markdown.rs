@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{MARKS, Table};
+use crate::report::table::{Cell, MARKS, Table};
 
 /// A line for each player in each engine.
 pub fn summary(table: &Table) -> String {
@@ -79,7 +79,7 @@ pub fn whole(table: &Table) -> String {
         let players: Vec<String> = header.players.iter().map(|player| escaped(&player.name)).collect();
         line(format!("| scenario | {} |\n|---{}|", players.join(" | "), "|---".repeat(players.len())));
         for row in &group.rows {
-            let mark = |cells: &[super::table::Cell]| cells.iter().map(|cell| cell.mark).collect::<String>();
+            let mark = |cells: &[Cell]| cells.iter().map(|cell| cell.mark).collect::<String>();
             let marks: Vec<String> = row.cells.chunks(table.engines().max(1)).map(mark).collect();
             line(format!("| {} | {} |", escaped(&row.scenario), marks.join(" | ")));
         }
@@ -109,8 +109,8 @@ pub fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::tests::partial;
     use super::*;
+    use crate::report::table::tests::partial;
 
     #[test]
     fn the_whole_is_as_it_should_be() {

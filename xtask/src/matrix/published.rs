@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PLAYERS;
 use super::markdown::escaped;
-use super::table::{Broke, Header, Named, broke};
+use crate::report::table::{Broke, Header, Named, broke};
 use crate::{paths, report, written};
 
 /// All columns that were ever published.
@@ -108,6 +108,20 @@ impl Published {
         Ok(())
     }
 
+    /// Of the players that passed a scenario in an engine when that was published: their names, and with which versions, on
+    /// which day.
+    pub fn passed(&self, engine: &str, scenario: &str) -> Vec<(&str, String)> {
+        let Some(at) = self.scenarios.iter().position(|name| name == scenario) else { return Vec::new() };
+        let of_engine = self.columns.iter().filter(|column| column.engine == engine);
+        of_engine
+            .filter(|column| column.marks.chars().nth(at) == Some(PASS))
+            .map(|column| {
+                let (player, engine) = (column.player_and_version(), plain(&column.engine_version));
+                (column.player.as_str(), format!("{player} in {engine} on {}", column.day()))
+            })
+            .collect()
+    }
+
     /// Scenarios come and go; a column knows nothing of those that came after it.
     fn follow(&mut self, scenarios: &[String]) {
         for column in &mut self.columns {
@@ -168,7 +182,7 @@ impl Published {
             let of = column.marks.chars().count() - count(UNKNOWN);
             let counts =
                 [PASS, MUST, VIEWER, RESILIENCE, INCONCLUSIVE, SKIPPED].map(|m| count(m).to_string());
-            let day = column.date.split(' ').next().unwrap_or_default();
+            let day = column.day();
             let _infallible = writeln!(
                 text,
                 "| {} | {} | {day} | {of} | {} |",
@@ -186,6 +200,10 @@ impl Published {
 }
 
 impl Column {
+    fn day(&self) -> &str {
+        self.date.split(' ').next().unwrap_or_default()
+    }
+
     /// Two pages may show one version of a library; what has none is of this checkout.
     fn player_and_version(&self) -> String {
         let (player, version) = (&self.player, &self.player_version);
@@ -260,10 +278,10 @@ mod tests {
     use segproof_core::report::ViolationReport;
     use segproof_harness::player::Player;
 
-    use super::super::table::tests::named;
     use super::*;
     use crate::conformance::select::find_scenarios;
     use crate::report::sample;
+    use crate::report::table::tests::named;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| name.to_string()).collect()
@@ -292,6 +310,11 @@ mod tests {
             .expect("it is whole");
         let marks: Vec<_> = published.columns.iter().map(|c| (c.player.as_str(), c.marks.as_str())).collect();
         assert_eq!(marks, [("reference", "✓M"), ("other", "·✓")]);
+        // The one is known to fail.
+        let passed = published.passed("chromium", "a/b");
+        assert_eq!(passed, [("other", "other (ours) in Chromium 156 on 2026-11-26".to_owned())]);
+        assert_eq!(published.passed("firefox", "a/b"), []);
+        assert_eq!(published.passed("chromium", "c/d"), []);
         let page = published.page();
         assert!(
             page.contains("| reference (ours) | Chromium 156 | 2026-11-26 | 2 | 1 | 1 | 0 | 0 | 0 | 0 |"),

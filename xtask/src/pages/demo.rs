@@ -10,9 +10,8 @@ use segproof_harness::run::{News, serve_trial};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::driven;
+use super::{driven, lent};
 use crate::check::Check;
-use crate::front::{Front, Settings};
 use crate::{paths, report, serve};
 
 /// Watches it to the trial's end.
@@ -20,11 +19,7 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
     let (plan, _lock) = serve::prepare(&serve::Options::to(paths::target().join("demo")))?;
     let trial = plan.trials.first().context("a plan has a trial")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (judged, page) = runtime.block_on(async {
-        let settings = Settings::one_at_a_time(paths::target().join("demo/drivers"));
-        // The verdict is not asked for through the front.
-        let (verdicts, _) = mpsc::unbounded_channel();
-        let front = Front::open(settings, verdicts).await?;
+    let (judged, page) = runtime.block_on(lent("demo/drivers", async |webdriver| {
         let (news, mut heard) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel::<()>();
         let tell = |told: News| {
@@ -38,14 +33,13 @@ pub fn run(engine: &'static Engine) -> anyhow::Result<Vec<Check>> {
         };
         let serving = serve_trial(&plan, trial, tell, async { drop(ended.await) });
         let looking = async {
-            let page = tokio::time::timeout(LIMIT, look(&front.url, engine, &mut heard)).await;
+            let page = tokio::time::timeout(LIMIT, look(webdriver, engine, &mut heard)).await;
             drop(end);
             page.context("the trial did not end in time")?
         };
         let (judged, page) = tokio::join!(serving, looking);
-        front.close().await;
-        anyhow::Ok((judged?, page))
-    })?;
+        Ok((judged?, page))
+    }))?;
     let is_drawn = page.and_then(|page| page.check());
     Ok(vec![
         Check {

@@ -7,25 +7,19 @@ use anyhow::{Context, ensure};
 use segproof_harness::engine::Engine;
 use serde::Deserialize;
 
-use super::driven;
+use super::{driven, lent};
 use crate::check::Check;
-use crate::front::{Front, Settings};
 use crate::paths;
 
 /// Opens the report in a folder, which must have a trial that failed.
 pub fn run(engine: &Engine, folder: &Path) -> anyhow::Result<Vec<Check>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let settings = Settings::one_at_a_time(paths::target().join("pages"));
-        // No trial posts a verdict here.
-        let (verdicts, _) = tokio::sync::mpsc::unbounded_channel();
-        let front = Front::open(settings, verdicts).await?;
-        let seen = tokio::time::timeout(LIMIT, look(&front.url, engine, folder)).await;
-        front.close().await;
+    runtime.block_on(lent("pages", async |webdriver| {
+        let seen = tokio::time::timeout(LIMIT, look(webdriver, engine, folder)).await;
         let wrong = seen.context("it did not open in time").flatten().and_then(|seen| seen.check()).err();
         let what = format!("{}: {} draws, filters and fetches nothing", engine.name, paths::short(folder));
         Ok(vec![Check { what, wrong: wrong.map(|error| format!("{error:#}")) }])
-    })
+    }))
 }
 
 async fn look(webdriver: &str, engine: &Engine, folder: &Path) -> anyhow::Result<Seen> {
@@ -48,6 +42,11 @@ struct Seen {
     filtered: [usize; 3],
     failed: usize,
     all: usize,
+    /// Names of trials that differ, and those of players with their engines.
+    names: usize,
+    columns: usize,
+    /// What leads to a trial in the table of all.
+    cells: usize,
     first: Drawing,
     fetched: Vec<String>,
     errors: Vec<String>,
@@ -75,6 +74,8 @@ impl Seen {
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.failed > 0, "no trial failed");
         ensure!(self.filtered == [self.failed, self.all, 0], "{:?} of {self:?}", self.filtered);
+        let has_table = self.columns > 1;
+        ensure!(self.cells == if has_table { self.names } else { 0 }, "{} cells of {self:?}", self.cells);
         let alone = self.alone.as_ref().context("the trial's page was not opened")?;
         for drawing in [&self.first, alone] {
             let lanes = ["playlists", "segments", "appends", "buffer", "picture", "events"];
@@ -123,8 +124,8 @@ const LOOK: &str = "
     addEventListener('unhandledrejection', ({ reason }) => errors.push(String(reason)));
     (async () => {
         const form = document.getElementById('filters');
-        const trials = [...document.querySelectorAll('.trial')];
-        const shown = () => trials.filter((trial) => !trial.hidden).length;
+        const here = () => [...document.querySelectorAll('.trial')];
+        const shown = () => here().length;
         const look = (name, value) => {
             form.elements[name].value = value;
             form.dispatchEvent(new Event('input'));
@@ -132,13 +133,23 @@ const LOOK: &str = "
         };
         const filtered = [shown(), look('verdict', ''), look('text', 'no trial has such words')];
         look('text', '');
+        const trials = here();
         const failed = trials.filter((trial) => trial.dataset.verdict == 'fail');
         failed[0].open = true;
         await new Promise((resolve) => failed[0].addEventListener('toggle', resolve, { once: true }));
         const first = await drawing(failed[0]);
+        const table = document.getElementById('matrix');
+        if (table) {
+            table.open = true;
+            await new Promise((resolve) => table.addEventListener('toggle', resolve, { once: true }));
+        }
+        const distinct = (of) => new Set(trials.map(of)).size;
         done({
             link: decodeURI(failed[0].querySelector('a').getAttribute('href')),
             filtered, failed: failed.length, all: trials.length, first, errors,
+            names: distinct((trial) => trial.querySelector('a').textContent),
+            columns: distinct(({ dataset: { player, engine } }) => `${player}@${engine}`),
+            cells: table ? table.querySelectorAll('td > a[title]').length : 0,
             fetched: performance.getEntriesByType('resource').map(({ name }) => name),
         });
     })();";

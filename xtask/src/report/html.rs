@@ -14,8 +14,10 @@ use segproof_harness::serve::Fired;
 use serde_json::json;
 
 use super::scenario;
+use super::table::{self, Header, Named};
 use super::timeline::{Axis, Timeline};
 use super::{Counts, by_player, log_stem, name, word, write_file};
+use crate::matrix::Published;
 
 /// Writes the page of each trial and the overview of them; `beside` is a page that it links to.
 pub fn write(report: &Report, out: &Path, beside: Option<&str>) -> anyhow::Result<()> {
@@ -49,12 +51,14 @@ fn overview(report: &Report, rows: &[serde_json::Value], beside: Option<&str>) -
     let counts = Counts::of(report);
     let each = by_player(report);
     let each = if each.len() > 1 { each } else { Vec::new() };
+    let matrix = if each.is_empty() { None } else { Some(matrix(report)?) };
     let rate = if report.wall_ms == 0 { 0.0 } else { report.stream_ms as f64 / report.wall_ms as f64 };
     page(
         "overview.html",
         &json!({
             "rows": rows,
             "each": each,
+            "matrix": matrix,
             "filters": filters(report),
             "beside": beside,
             "made": report.made,
@@ -69,6 +73,23 @@ fn overview(report: &Report, rows: &[serde_json::Value], beside: Option<&str>) -
             "rate": format!("{rate:.1}"),
         }),
     )
+}
+
+/// What each player did in each scenario, a column for each player and engine.
+fn matrix(report: &Report) -> anyhow::Result<String> {
+    let named = |of: &dyn Fn(&TrialReport) -> &String| -> Vec<Named> {
+        let mut names: Vec<&String> = Vec::new();
+        for name in report.trials.iter().map(of) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.into_iter().map(|name| Named { name: name.clone(), says: String::new() }).collect()
+    };
+    let header =
+        Header { players: named(&|t| &t.player), engines: named(&|t| &t.browser), ..Header::default() };
+    let all = report.trials.iter().map(name).collect();
+    page("cells.html", &json!({ "table": table::table(report, &all, header), "marks": table::MARKS }))
 }
 
 /// By what the list can be narrowed down, with the values that occur.
@@ -117,6 +138,13 @@ fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Resu
     let axis = evidence.as_ref().map(|evidence| Axis::of(&evidence.trace));
     let mut body = body(trial, evidence.as_ref().zip(axis.as_ref()), &others.than(trial));
     body["unreadable"] = unreadable.into();
+    let (own, survivors): (Vec<_>, Vec<_>) = others
+        .published
+        .passed(&trial.browser, &trial.scenario)
+        .into_iter()
+        .partition(|p| p.0 == trial.player);
+    body["passed"] = own.first().map(|(_, with)| with.as_str()).into();
+    body["survivors"] = survivors.iter().map(|(name, _)| *name).collect::<Vec<_>>().into();
     let mut whole = body.clone();
     whole["id"] = "".into();
     whole["files"] = json!(files);
@@ -185,9 +213,10 @@ fn by_hand(trial: &TrialReport) -> Option<String> {
     Some(format!("cargo xtask serve {scenario} --player {player}"))
 }
 
-/// Which trials have which scenario.
+/// What else there is to say of a scenario: its other trials, and what was published of it.
 struct Others<'a> {
     by_scenario: HashMap<&'a str, Vec<&'a TrialReport>>,
+    published: Published,
 }
 
 impl<'a> Others<'a> {
@@ -196,7 +225,8 @@ impl<'a> Others<'a> {
         for trial in &report.trials {
             by_scenario.entry(&trial.scenario).or_default().push(trial);
         }
-        Others { by_scenario }
+        // What cannot be read says nothing; whoever publishes is told.
+        Others { by_scenario, published: Published::read().unwrap_or_default() }
     }
 
     /// The other trials of a trial's scenario: who survives the same, and whether it comes again.
@@ -347,6 +377,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("matrix.html", include_str!("matrix.html")),
         ("compare.html", include_str!("compare.html")),
         ("players.html", include_str!("players.html")),
+        ("cells.html", include_str!("cells.html")),
         ("timeline.svg", include_str!("timeline.svg")),
         ("body.html", include_str!("body.html")),
         ("chart.html", include_str!("chart.html")),

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use segproof_core::report::{Partition, Report, Selected};
 
-use super::{conclude, name, write};
+use super::{conclude, name, tell_github, write};
 use crate::conformance::take_folder;
 use crate::paths;
 
@@ -56,6 +56,7 @@ pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     }
     write(&report, &out, None)?;
     let code = conclude(&report, &out);
+    tell_github(&report);
     for what in &missing {
         eprintln!("missing: {what}");
     }

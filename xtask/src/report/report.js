@@ -71,7 +71,7 @@ const list = () => {
     text: element.firstElementChild.textContent.toLowerCase(),
     name: element.querySelector('a').textContent,
   }));
-  for (const { element } of all)
+  for (const element of document.querySelectorAll('.trial, #matrix'))
     element.addEventListener('toggle', () => {
       const body = element.querySelector('script');
       if (!body) return;
@@ -87,20 +87,22 @@ const list = () => {
     wall: (a, b) => b.element.dataset.wall - a.element.dataset.wall,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.index - b.index),
   };
-  let order = '';
   const look = () => {
-    const { text, order: wanted, ...wants } = Object.fromEntries(new FormData(form));
+    const { text, order, ...wants } = Object.fromEntries(new FormData(form));
     const words = text.toLowerCase().split(' ');
-    let count = 0;
-    for (const trial of all) {
-      const { dataset } = trial.element;
-      const is = Object.entries(wants).every(([key, value]) => !value || dataset[key].split(' ').includes(value));
-      trial.element.hidden = !is || !words.every((word) => trial.text.includes(word));
-      if (!trial.element.hidden) count++;
+    const isWanted = ({ element: { dataset }, text }) =>
+      words.every((word) => text.includes(word)) &&
+      Object.entries(wants).every(([key, value]) => !value || dataset[key].split(' ').includes(value));
+    const shown = all.filter(isWanted).sort(orders[order]);
+    // A browser looks at each box of its own at each step of scrolling; at thousands of them, it stutters.
+    const boxes = [];
+    for (let from = 0; from < shown.length; from += BOX_TRIALS) {
+      const box = document.createElement('div');
+      box.append(...shown.slice(from, from + BOX_TRIALS).map(({ element }) => element));
+      boxes.push(box);
     }
-    if (wanted != order) place.append(...[...all].sort(orders[wanted]).map(({ element }) => element));
-    order = wanted;
-    form.querySelector('output').textContent = `${count} of ${all.length}`;
+    place.replaceChildren(...boxes);
+    form.querySelector('output').textContent = `${shown.length} of ${all.length}`;
   };
   const told = new URLSearchParams(location.hash.slice(1));
   for (const [key, value] of told) if (form.elements[key]) form.elements[key].value = value;
@@ -112,3 +114,4 @@ const list = () => {
   form.addEventListener('submit', (event) => event.preventDefault());
   look();
 };
+const BOX_TRIALS = 50;

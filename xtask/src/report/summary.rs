@@ -8,7 +8,7 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 use segproof_core::rules::RULES;
 use serde::Serialize;
 
-use super::{INTERRUPTED, name, tell_github, word};
+use super::{INTERRUPTED, name, word};
 use crate::paths;
 
 /// How many trials came to which verdict.
@@ -182,10 +182,9 @@ pub fn print(report: &Report, out: &Path) {
     println!("{} passed, {} failed, {} skipped", counts.passed(), counts.failed(), counts.skipped);
 }
 
-/// Prints a report, also for GitHub where that runs it, and ends with it.
+/// Prints a report and ends with it.
 pub fn conclude(report: &Report, out: &Path) -> u8 {
     print(report, out);
-    tell_github(report);
     end(report)
 }
 

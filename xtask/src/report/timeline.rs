@@ -3,6 +3,8 @@
 //! Here the shapes are computed; `timeline.svg` writes them down. A place along the axis is a share of its length, in percent,
 //! so that a page may stretch the drawing without drawing it anew; heights are CSS pixels.
 
+mod buffer;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
@@ -97,7 +99,7 @@ impl Timeline {
             !matches!(resource, Resource::Playlist { .. } | Resource::Multivariant)
         }));
         lanes.push(appends(axis, trace, &names));
-        lanes.push(buffered(axis, trace, &names));
+        lanes.push(buffer::lane(axis, trace, &names));
         lanes.push(picture(axis, trace, &names));
         lanes.push(stills(axis, trace));
         lanes.push(events(axis, trace));
@@ -380,127 +382,6 @@ fn instant(axis: &Axis, entry: &PageEntry, class: &'static str, label: String) -
     bar(axis, (entry.at_ms, entry.at_ms), class, label, told(&entry.line()))
 }
 
-/// What is buffered in front of the playhead and behind it, and how far in front the list ends: the playhead is the zero line.
-fn buffered(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
-    let steps = buffered_steps(trace);
-    let edge = edge_steps(trace, names);
-    let in_front = steps.iter().flat_map(|step| step.ranges.iter().map(|range| range.1 - step.playhead));
-    let highest = in_front.chain(edge.iter().map(|step| step.1)).fold(4.0, f64::max).min(60.0);
-    let scale = BUFFER_PX / (highest + BEHIND_S);
-    let y = |seconds: f64| round((highest - seconds.clamp(-BEHIND_S, highest)) * scale);
-    let mut ranges = String::new();
-    for pair in steps.windows(2) {
-        let (x, next_x) = (axis.place_in_box(pair[0].at_ms), axis.place_in_box(pair[1].at_ms));
-        for (start, end) in &pair[0].ranges {
-            let now = |media: f64| y(media - pair[0].playhead);
-            let then = |media: f64| y(media - pair[1].playhead);
-            let _ = write!(
-                ranges,
-                "M{x} {}L{next_x} {}L{next_x} {}L{x} {}Z",
-                now(*start),
-                then(*start),
-                then(*end),
-                now(*end)
-            );
-        }
-    }
-    let mut list = String::new();
-    for (index, (at_ms, ahead)) in edge.iter().enumerate() {
-        let command = if index == 0 { 'M' } else { 'L' };
-        let _ = write!(list, "{command}{} {}", axis.place_in_box(*at_ms), y(*ahead));
-    }
-    let paths = [
-        Path { class: "ranges", d: ranges },
-        Path { class: "edge", d: list },
-        Path { class: "playhead", d: format!("M0 {}L1000 {}", y(0.0), y(0.0)) },
-    ];
-    let tick = |seconds: f64| Tick { at: y(seconds), label: format!("{seconds} s") };
-    let step = if highest > 24.0 {
-        10.0
-    } else if highest > 8.0 {
-        4.0
-    } else {
-        2.0
-    };
-    Lane {
-        name: "buffer".to_owned(),
-        top: 0.0,
-        height: BUFFER_PX,
-        shapes: Vec::new(),
-        paths: if steps.is_empty() { Vec::new() } else { paths.into() },
-        scale: (0..).map(|nth| f64::from(nth) * step).take_while(|s| *s <= highest).map(tick).collect(),
-        stills: Vec::new(),
-    }
-}
-
-/// What was buffered from a moment on, in the element's time.
-struct Step {
-    at_ms: f64,
-    playhead: f64,
-    ranges: Vec<(f64, f64)>,
-}
-
-fn buffered_steps(trace: &Trace) -> Vec<Step> {
-    enum Seen<'a> {
-        Playhead(f64),
-        Buffered(u64, &'a [(f64, f64)]),
-        Emptied,
-    }
-    let beats = trace.beats.iter().filter_map(|beat| Some((beat.at_ms, Seen::Playhead(beat.time?))));
-    let page = trace.page.iter().filter_map(|entry| {
-        let seen = match &entry.event {
-            PageEvent::UpdateEnd { buffer, buffered } => Seen::Buffered(*buffer, buffered),
-            PageEvent::Media { event, .. } if event == "emptied" || event == "loadstart" => Seen::Emptied,
-            PageEvent::Media { time, .. } => Seen::Playhead(*time),
-            _ => return None,
-        };
-        Some((entry.at_ms, seen))
-    });
-    let mut seen: Vec<(f64, Seen)> = beats.chain(page).collect();
-    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut buffers: BTreeMap<u64, &[(f64, f64)]> = BTreeMap::new();
-    let mut steps: Vec<Step> = Vec::new();
-    let mut playhead = 0.0;
-    for (at_ms, seen) in seen {
-        match seen {
-            Seen::Playhead(time) => playhead = time,
-            Seen::Buffered(buffer, ranges) => drop(buffers.insert(buffer, ranges)),
-            Seen::Emptied => buffers.clear(),
-        }
-        let ranges = buffers.values().map(|ranges| ranges.to_vec()).reduce(|a, b| common(&a, &b));
-        steps.push(Step { at_ms, playhead, ranges: ranges.unwrap_or_default() });
-    }
-    steps
-}
-
-/// What two lists of ranges have in common: an element has buffered what all of its SourceBuffers have.
-fn common(a: &[(f64, f64)], b: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let both = |x: &(f64, f64), y: &(f64, f64)| (x.0.max(y.0), x.1.min(y.1));
-    let all = a.iter().flat_map(|x| b.iter().map(move |y| both(x, y)));
-    all.filter(|range| range.0 < range.1).collect()
-}
-
-/// At each frame, how many seconds behind it the newest list ended that had been delivered.
-fn edge_steps(trace: &Trace, names: &Names) -> Vec<(f64, f64)> {
-    let delivered: Vec<(f64, u64)> = trace
-        .requests
-        .iter()
-        .filter_map(|request| Some((request.ended_ms, request.delivered_listings().last()?.msn)))
-        .collect();
-    let mut steps = Vec::new();
-    for entry in &trace.page {
-        let PageEvent::Frame { run, number, .. } = entry.event else { continue };
-        let Some((msn, share)) = names.segment_of(run, number) else { continue };
-        let known = delivered.iter().take_while(|list| list.0 <= entry.at_ms).map(|list| list.1);
-        let Some(last) = known.max().filter(|last| (msn..msn + EDGE_SEGMENTS_MAX).contains(last)) else {
-            continue;
-        };
-        let whole: f64 = (msn..=last).map(|msn| names.duration_s(msn)).sum();
-        steps.push((entry.at_ms, round(whole - share * names.duration_s(msn))));
-    }
-    steps
-}
-
 /// A line for each frame that was shown, over bars that name the segments.
 fn picture(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
     let mut shapes: Vec<Shape> = Vec::new();
@@ -599,14 +480,34 @@ fn events(axis: &Axis, trace: &Trace) -> Lane {
     bars("events", shapes)
 }
 
-/// What the page said to its console.
+/// What the page said to its console. A player that tells all it does would bury the drawing: what it says within a moment
+/// has one mark.
 fn console(axis: &Axis, trace: &Trace) -> Lane {
-    let shapes = trace.page.iter().filter_map(|entry| {
-        let PageEvent::Console { level, text } = &entry.event else { return None };
+    let mut shapes: Vec<Shape> = Vec::new();
+    let mut lines = 0;
+    for entry in &trace.page {
+        let PageEvent::Console { level, text } = &entry.event else { continue };
         let class = if level == "error" { "bad" } else { "event" };
-        Some(instant(axis, entry, class, text.chars().take(LABEL_MAX).collect()))
-    });
-    bars("console", shapes.collect())
+        let said = || instant(axis, entry, class, text.chars().take(LABEL_MAX).collect());
+        match shapes.last_mut().filter(|last| axis.place(entry.at_ms) - last.x < MOMENT_PERCENT) {
+            Some(last) => {
+                lines += 1;
+                if class == "bad" {
+                    last.class = class;
+                }
+                if lines <= LINES_MAX {
+                    last.title += &format!("; {}", text.chars().take(TEXT_MAX).collect::<String>());
+                } else if lines == LINES_MAX + 1 {
+                    last.title += "; ...";
+                }
+            }
+            None => {
+                lines = 1;
+                shapes.push(said());
+            }
+        }
+    }
+    bars("console", shapes)
 }
 
 fn stall(axis: &Axis, from: &PageEntry, to_ms: f64) -> Shape {
@@ -618,17 +519,16 @@ const AXIS_PX: f64 = 20.0;
 const GAP_PX: f64 = 8.0;
 const ROW_PX: f64 = 16.0;
 const ROWS_MAX: usize = 5;
-const BUFFER_PX: f64 = 110.0;
-/// Of what lies behind the playhead, so much is drawn.
-const BEHIND_S: f64 = 2.0;
-/// A list that ends further behind what is shown is another stream's.
-const EDGE_SEGMENTS_MAX: u64 = 100;
 const LABEL_MAX: usize = 24;
 const STILL_PX: f64 = 54.0;
 /// As wide as a still is on a page of common width.
 const STILL_PERCENT: f64 = 10.5;
 /// Marks nearer than this would cover each other.
 const MARK_PERCENT: f64 = 1.7;
+/// Lines of the console that are nearer have one mark, which tells so many of them, each so far.
+const MOMENT_PERCENT: f64 = 0.4;
+const LINES_MAX: usize = 12;
+const TEXT_MAX: usize = 120;
 /// A frame that is shown for longer has an end of its own.
 const FREEZE_MS: f64 = 1000.0;
 
@@ -661,12 +561,6 @@ mod tests {
             rows(vec![shape(0.0, 0.1, "word"), shape(1.0, 5.0, ""), shape(2.0, 1.0, "word")]),
             (vec![(0.0, 0.0, word), (1.0, 1.0, String::new()), (2.0, 1.0, String::new())], 2.0)
         );
-    }
-
-    #[test]
-    fn buffered_is_what_all_have() {
-        assert_eq!(common(&[(0.0, 4.0), (6.0, 9.0)], &[(1.0, 7.0)]), [(1.0, 4.0), (6.0, 7.0)]);
-        assert_eq!(common(&[(0.0, 4.0)], &[(4.0, 7.0)]), []);
     }
 
     #[test]
