@@ -167,7 +167,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "session/terminates",
         level: Level::Viewer,
-        says: "A session that is over ends, and one that is not doesn't.",
+        says: "Where the stream is over, the player ends its session; as long as it goes on, it does not give up.",
         rests_on: "RFC 8216, 4.3.3.4; MSE, end of stream algorithm; SegmentationStreaming: a 404 ends the session",
         check: session::terminates,
         applies: applies::always,
@@ -199,7 +199,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "session/obeys",
         level: Level::Viewer,
-        says: "What the viewer has paused stands still, and a player that was told to stop asks for nothing.",
+        says: "A picture that the viewer has paused stands still, though loading may go on; a player that was told to stop asks for nothing.",
         rests_on: "the viewer; HTML, media element, pause()",
         check: session::obeys,
         applies: applies::is_told,

@@ -3,11 +3,11 @@
 
 use segproof_core::report::ViolationReport;
 use segproof_core::scenario::Scenario;
-use segproof_core::trace::{Line, Trace, around};
+use segproof_core::trace::{Line, PageEvent, Trace, around};
 
 use crate::serve::Fired;
 
-/// Gives each violation the lines around it; before them stands the last fault that had met a request by then.
+/// Gives each violation the lines around it; before them stand the last of those that may have led to it.
 pub fn explain(violations: &mut [ViolationReport], trace: &Trace, scenario: &Scenario, fired: &[Fired]) {
     if violations.is_empty() {
         return;
@@ -16,13 +16,34 @@ pub fn explain(violations: &mut [ViolationReport], trace: &Trace, scenario: &Sce
     for line in &mut lines {
         line.note = line.request.and_then(|request| faults(scenario, fired, request));
     }
+    let grave: Vec<Line> =
+        trace.page.iter().filter(|entry| is_grave(&entry.event)).map(|entry| entry.line()).collect();
     for violation in violations {
         let Some(at_ms) = violation.at_ms else { continue };
         let near = around(&lines, at_ms, LINES);
         let begins_ms = near.first().map_or(at_ms, |line| line.at_ms);
-        let earlier = |line: &&Line| line.note.is_some() && line.at_ms < begins_ms;
-        let fault = lines.iter().rev().find(earlier).filter(|_| near.iter().all(|line| line.note.is_none()));
-        violation.around = fault.cloned().into_iter().chain(near).collect();
+        let is_earlier = |line: &&Line| line.at_ms < begins_ms;
+        let fault = lines.iter().rev().filter(is_earlier).find(|line| line.note.is_some());
+        let fault = fault.filter(|_| near.iter().all(|line| line.note.is_none()));
+        let mut before: Vec<Line> = grave.iter().filter(is_earlier).cloned().collect();
+        before.drain(..before.len().saturating_sub(GRAVE_MAX));
+        before.extend(fault.cloned());
+        before.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+        violation.around = before.into_iter().chain(near).collect();
+    }
+}
+
+/// What the viewer did, and what went wrong with the player or its element.
+fn is_grave(event: &PageEvent) -> bool {
+    match event {
+        PageEvent::Action { .. }
+        | PageEvent::BufferError { .. }
+        | PageEvent::PlayerError { .. }
+        | PageEvent::Uncaught { .. }
+        | PageEvent::Append { error: Some(_), .. }
+        | PageEvent::EndOfStream { error: Some(_), .. } => true,
+        PageEvent::Media { event, .. } => event == "error",
+        _ => false,
     }
 }
 
@@ -40,3 +61,6 @@ fn faults(scenario: &Scenario, fired: &[Fired], request: u64) -> Option<String> 
 
 /// How many lines a violation is shown with.
 const LINES: usize = 10;
+
+/// With how many earlier ones of the grave kind.
+const GRAVE_MAX: usize = 5;

@@ -231,10 +231,12 @@ fn mark(trial: &TrialReport) -> Option<char> {
         // What is the suite's own fault says nothing of a player.
         _ if trial.own_fault.is_some() => None,
         Verdict::Inconclusive if trial.reason.as_deref() != Some(report::INTERRUPTED) => Some(INCONCLUSIVE),
-        Verdict::Known => Some(match broke(trial)? {
-            Broke::Must => MUST,
-            Broke::Other => VIEWER,
-            Broke::Resilience => RESILIENCE,
+        Verdict::Known => Some(match broke(trial) {
+            // What is known of it does not bind it.
+            None => PASS,
+            Some(Broke::Must) => MUST,
+            Some(Broke::Other) => VIEWER,
+            Some(Broke::Resilience) => RESILIENCE,
         }),
         Verdict::Inconclusive | Verdict::Fail | Verdict::UnexpectedPass => None,
     }
@@ -324,6 +326,15 @@ mod tests {
             page.contains("## a\n\n| scenario | reference | other |\n|---|---|---|\n| a/a | ✓ | · |"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn what_is_known_and_does_not_bind_is_a_pass() {
+        let mut published = Published::default();
+        let mut trial = sample::trial("a/b", Verdict::Known);
+        trial.violations = vec![ViolationReport { known: true, binding: false, ..sample::violation() }];
+        put(&mut published, &["a/b"], &[trial]).expect("it is whole");
+        assert_eq!(published.columns[0].marks, "✓");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The report as pages: self-contained, and without network.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -7,7 +8,7 @@ use std::sync::LazyLock;
 use anyhow::Context;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
-use segproof_core::report::{Report, Stream, TrialReport, Verdict, ViolationReport};
+use segproof_core::report::{Level, Report, Stream, TrialReport, Verdict, ViolationReport};
 use segproof_core::trace::{PageEvent, Trace};
 use segproof_harness::plan::{FIRED_FILE, SCENARIO_FILE, TRACE_FILE};
 use segproof_harness::serve::Fired;
@@ -169,13 +170,14 @@ pub fn body(
     evidence: Option<(&Evidence, &Axis)>,
     others: &[serde_json::Value],
 ) -> serde_json::Value {
-    let timeline = evidence.map(|(evidence, axis)| evidence.timeline(axis, trial));
+    let timeline = evidence.map(|(evidence, axis)| evidence.timeline(axis, &in_order(&trial.violations)));
     let evidence = evidence.map(|(evidence, _)| evidence);
     json!({
         "row": row(trial),
         "timeline": timeline,
         "scenario": evidence.map(|evidence| scenario::lines(&evidence.scenario, &evidence.fired)),
-        "violations": trial.violations.iter().map(|v| violation(v, evidence)).collect::<Vec<_>>(),
+        "violations": in_order(&trial.violations).into_iter().map(|v| violation(v, evidence)).collect::<Vec<_>>(),
+        "met": evidence.map(|evidence| evidence.met()),
         "legal": trial.violations.first().map(|violation| legal(violation.stream)),
         "others": others,
         "late": trial.late_ms,
@@ -189,6 +191,16 @@ pub fn body(
     })
 }
 
+/// What fails the trial comes first; of that, what was first.
+fn in_order(violations: &[ViolationReport]) -> Vec<&ViolationReport> {
+    let mut all: Vec<&ViolationReport> = violations.iter().collect();
+    let key = |violation: &ViolationReport| {
+        (!violation.binding, violation.known, violation.at_ms.unwrap_or(f64::INFINITY))
+    };
+    all.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal));
+    all
+}
+
 /// Whether the stream was to blame.
 fn legal(stream: Stream) -> &'static str {
     match stream {
@@ -197,7 +209,7 @@ fn legal(stream: Stream) -> &'static str {
             "The stream was illegal: a playlist broke RFC 8216, which the player has to survive."
         }
         Stream::ServerError => {
-            "The playlists were legal; an answer was an error or broke off, which the player has to survive."
+            "The playlists were legal. What the server answered was not right, which the player has to survive."
         }
     }
 }
@@ -291,8 +303,14 @@ impl Evidence {
         appended.or_else(asked).filter(|by| !by.is_empty())
     }
 
-    fn timeline(&self, axis: &Axis, trial: &TrialReport) -> Timeline {
-        Timeline::new(axis, &self.trace, &self.fired, &scenario::faults(&self.scenario), &trial.violations)
+    fn timeline(&self, axis: &Axis, violations: &[&ViolationReport]) -> Timeline {
+        Timeline::new(axis, &self.trace, &self.fired, &scenario::faults(&self.scenario), violations)
+    }
+
+    /// Which faults met what.
+    fn met(&self) -> Vec<String> {
+        let met = scenario::met(&self.trace, &self.fired, &scenario::faults(&self.scenario));
+        met.into_iter().map(|met| met.what).collect()
     }
 }
 
@@ -307,8 +325,19 @@ fn violation(violation: &ViolationReport, evidence: Option<&Evidence>) -> serde_
         .collect();
     let mut value = json!(violation);
     value["around"] = json!(around);
+    value["means"] = means(violation.level).into();
     value["by"] = evidence.zip(violation.at_ms).and_then(|(evidence, at_ms)| evidence.caller(at_ms)).into();
     value
+}
+
+/// What stands behind a level, for who meets its name for the first time.
+fn means(level: Level) -> &'static str {
+    match level {
+        Level::Must => "a MUST of a standard",
+        Level::Should => "a SHOULD of a standard, which fails a trial with --strict only",
+        Level::Viewer => "no standard says it, the viewer does",
+        Level::Seed => "a promise of SegmentationStreaming, which binds players of that profile",
+    }
 }
 
 fn row(trial: &TrialReport) -> serde_json::Value {
@@ -324,6 +353,7 @@ fn row(trial: &TrialReport) -> serde_json::Value {
         "verdict": word(trial.verdict),
         "rules": rules,
         "reason": trial.reason,
+        "says": in_order(&trial.violations).first().map(|violation| &violation.what),
         "stream": seconds(trial.stream_ms),
         "wall": seconds(trial.wall_ms),
         "link": link(trial),

@@ -1,5 +1,6 @@
 //! The scenario beside what came of it: its text, with the faults that have met requests.
 
+use segproof_core::trace::{Request, Trace};
 use segproof_harness::serve::Fired;
 use serde::Serialize;
 
@@ -29,7 +30,32 @@ pub fn lines(text: &str, fired: &[Fired]) -> Vec<Line> {
     text.lines().map(line).collect()
 }
 
-/// What each fault does, in the words of the scenario.
+/// A fault that has met requests.
+pub struct Met<'a> {
+    /// The first of them, how many more there were, and what they met.
+    pub what: String,
+    pub requests: Vec<&'a Request>,
+}
+
+/// The faults that have met requests, by their first.
+pub fn met<'a>(trace: &'a Trace, fired: &[Fired], faults: &[String]) -> Vec<Met<'a>> {
+    let mut all: Vec<Met> = Vec::new();
+    for (fault, called) in faults.iter().enumerate() {
+        let is_met = |request: &&Request| fired.iter().any(|f| f.fault == fault && f.request == request.n);
+        let requests: Vec<&Request> = trace.requests.iter().filter(is_met).collect();
+        let Some(first) = requests.first() else { continue };
+        let more = match requests.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let what = format!("{} (attempt {}){more}: {called}", first.resource, first.attempt);
+        all.push(Met { what, requests });
+    }
+    all.sort_by(|a, b| a.requests[0].at_ms.total_cmp(&b.requests[0].at_ms));
+    all
+}
+
+/// What each fault does, in the words of the scenario: not what it is about.
 pub fn faults(text: &str) -> Vec<String> {
     let mut faults: Vec<String> = Vec::new();
     let mut is_in_one = false;
@@ -39,7 +65,7 @@ pub fn faults(text: &str) -> Vec<String> {
             if is_in_one {
                 faults.push(String::new());
             }
-        } else if is_in_one && !line.is_empty() && !line.starts_with('#') && !line.starts_with("on ") {
+        } else if is_in_one && !line.is_empty() && !line.starts_with('#') && !is_about(line) {
             let fault = faults.last_mut().expect("it has begun");
             if !fault.is_empty() {
                 fault.push_str(", ");
@@ -50,6 +76,12 @@ pub fn faults(text: &str) -> Vec<String> {
     faults
 }
 
+/// Whether a line says which requests a fault meets.
+fn is_about(line: &str) -> bool {
+    let key = line.split(['=', ' ']).next();
+    key.is_some_and(|key| ["on", "nth", "audio", "variant", "host"].contains(&key))
+}
+
 fn is_head(line: &str) -> bool {
     line.trim_end() == "[[fault]]"
 }
@@ -58,7 +90,7 @@ fn is_head(line: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "summary = \"a\"\n[[fault]]\non = \"segment 3\"\nstatus = 404\ntimes = 2\n\n[[fault]]\n# so\nhang = true\n[expect]\nstall = \"1td\"\n";
+    const TEXT: &str = "summary = \"a\"\n[[fault]]\non = \"segment 3\"\nnth=\"1\"\nstatus = 404\ntimes = 2\n\n[[fault]]\n# so\nhang = true\n[expect]\nstall = \"1td\"\n";
 
     #[test]
     fn a_fault_is_called_by_what_it_does() {

@@ -8,12 +8,15 @@ mod buffer;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
+use segproof_core::action::What;
 use segproof_core::report::ViolationReport;
 use segproof_core::trace::{
     AUDIO, AppendedBox, Content, End, Line, PageEntry, PageEvent, Request, Resource, Trace,
 };
 use segproof_harness::serve::Fired;
 use serde::Serialize;
+
+use super::scenario::{self, Met};
 
 /// What `timeline.svg` draws.
 #[derive(Debug, Serialize)]
@@ -56,6 +59,8 @@ struct Shape {
     height: f64,
     class: &'static str,
     label: String,
+    /// Whether the label stands before the bar, for want of room behind it.
+    is_before: bool,
     /// The exact entry.
     title: String,
 }
@@ -88,7 +93,7 @@ impl Timeline {
         trace: &Trace,
         fired: &[Fired],
         faults: &[String],
-        violations: &[ViolationReport],
+        violations: &[&ViolationReport],
     ) -> Timeline {
         let names = Names::of(trace);
         let mut lanes = vec![faults_lane(axis, trace, fired, faults)];
@@ -102,6 +107,7 @@ impl Timeline {
         lanes.push(buffer::lane(axis, trace, &names));
         lanes.push(picture(axis, trace, &names));
         lanes.push(stills(axis, trace));
+        lanes.push(viewer(axis, trace));
         lanes.push(events(axis, trace));
         lanes.push(console(axis, trace));
         lanes.retain(|lane| !lane.shapes.is_empty() || !lane.paths.is_empty() || !lane.stills.is_empty());
@@ -115,7 +121,7 @@ impl Timeline {
 }
 
 /// Those that would cover each other have one mark.
-fn marks(axis: &Axis, violations: &[ViolationReport]) -> Vec<Mark> {
+fn marks(axis: &Axis, violations: &[&ViolationReport]) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
     for (number, violation) in (1..).zip(violations) {
         let Some(at_ms) = violation.at_ms else { continue };
@@ -227,8 +233,12 @@ fn in_rows(mut shapes: Vec<Shape>, rows_max: usize) -> (Vec<Shape>, f64) {
     shapes.sort_by(|a, b| a.x.total_cmp(&b.x));
     let mut ends: Vec<f64> = Vec::new();
     for shape in &mut shapes {
-        let with_label = shape.x + shape.width.max(label_percent(&shape.label));
-        let free = |end: f64| end <= shape.x;
+        let label = label_percent(&shape.label);
+        shape.is_before = shape.x + label > 100.0;
+        let from = if shape.is_before { shape.x - label } else { shape.x };
+        let with_label =
+            if shape.is_before { shape.x + shape.width } else { shape.x + shape.width.max(label) };
+        let free = |end: f64| end <= from;
         let row = match ends.iter().position(|end| free(*end)) {
             Some(row) => row,
             None if ends.len() < rows_max => {
@@ -275,7 +285,7 @@ fn bar(
 ) -> Shape {
     let x = axis.place(from_ms);
     let width = round((axis.place(to_ms) - x).max(0.15));
-    Shape { x, width, y: 0.0, height: ROW_PX - 2.0, class, label, title }
+    Shape { x, width, y: 0.0, height: ROW_PX - 2.0, class, label, is_before: false, title }
 }
 
 /// An entry by itself, not in a column of them.
@@ -285,18 +295,11 @@ fn told(line: &Line) -> String {
 
 /// From the first request that a fault met to the end of the last one.
 fn faults_lane(axis: &Axis, trace: &Trace, fired: &[Fired], faults: &[String]) -> Lane {
-    let mut met: BTreeMap<usize, Vec<&Request>> = BTreeMap::new();
-    for Fired { request, fault } in fired {
-        let request = trace.requests.iter().find(|one| one.n == *request);
-        met.entry(*fault).or_default().extend(request);
-    }
-    let shapes = met.into_iter().filter_map(|(fault, requests)| {
-        let from_ms = requests.iter().map(|request| request.at_ms).reduce(f64::min)?;
+    let shapes = scenario::met(trace, fired, faults).into_iter().filter_map(|Met { what, requests }| {
+        let from_ms = requests.first()?.at_ms;
         let to_ms = requests.iter().map(|request| request.ended_ms).reduce(f64::max)?;
-        let called = faults.get(fault).cloned().unwrap_or_else(|| format!("fault {}", fault + 1));
-        let first = requests.first().map(|request| told(&request.line())).unwrap_or_default();
-        let title = format!("{called}: {} met, first: {first}", requests.len());
-        Some(bar(axis, (from_ms, to_ms), "fault", called, title))
+        let title = format!("{what}; first: {}", told(&requests.first()?.line()));
+        Some(bar(axis, (from_ms, to_ms), "fault", what, title))
     });
     bars("faults", shapes.collect())
 }
@@ -382,49 +385,68 @@ fn instant(axis: &Axis, entry: &PageEntry, class: &'static str, label: String) -
     bar(axis, (entry.at_ms, entry.at_ms), class, label, told(&entry.line()))
 }
 
-/// A line for each frame that was shown, over bars that name the segments.
+/// A line for each frame that was shown, over bars that name the segments, and say where the picture stood still.
 fn picture(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
     let mut shapes: Vec<Shape> = Vec::new();
-    let mut shown: Option<(u64, f64, f64)> = None;
+    // The segment that is shown, since when, and when its last frame came.
+    let mut shown: Option<(Option<u64>, f64, f64)> = None;
     let mut lines = String::new();
-    let bar_of = |(msn, from_ms, to_ms): (u64, f64, f64)| {
+    let of = |msn: u64, from_ms: f64, to_ms: f64| {
         let title =
             format!("segment {msn} was shown from {:.3} s to {:.3} s", from_ms / 1000.0, to_ms / 1000.0);
-        bar(
-            axis,
-            (from_ms, to_ms),
-            if msn % 2 == 0 { "shown even" } else { "shown odd" },
-            msn.to_string(),
-            title,
-        )
+        let class = if msn.is_multiple_of(2) { "shown even" } else { "shown odd" };
+        bar(axis, (from_ms, to_ms), class, msn.to_string(), title)
+    };
+    let still = |msn: Option<u64>, from_ms: f64, to_ms: f64| {
+        let long_s = (to_ms - from_ms) / 1000.0;
+        let title = format!("no new frame for {long_s:.3} s, from {:.3} s on", from_ms / 1000.0);
+        let label = msn.map(|msn| format!("{msn} ")).unwrap_or_default();
+        bar(axis, (from_ms, to_ms), "stands", format!("{label}stands {long_s:.1} s"), title)
     };
     for entry in &trace.page {
-        let segment = match entry.event {
+        let now = match entry.event {
             PageEvent::Frame { run, number, .. } => names.segment_of(run, number).map(|found| found.0),
             PageEvent::Unreadable { .. } => None,
             _ => continue,
         };
         let _ = write!(lines, "M{} {}v8", axis.place_in_box(entry.at_ms), ROW_PX);
-        shown = match (shown, segment) {
-            (Some((msn, from_ms, _)), Some(now)) if msn == now => Some((msn, from_ms, entry.at_ms)),
-            (before, now) => {
-                // A frame is shown until the next one.
-                let until = |(msn, from_ms, last_ms): (u64, f64, f64)| {
-                    let next_ms = if entry.at_ms - last_ms < FREEZE_MS { entry.at_ms } else { last_ms };
-                    (msn, from_ms, next_ms)
-                };
-                shapes.extend(before.map(until).map(bar_of));
-                now.map(|msn| (msn, entry.at_ms, entry.at_ms))
-            }
+        let Some((msn, from_ms, last_ms)) = shown else {
+            shown = Some((now, entry.at_ms, entry.at_ms));
+            continue;
         };
+        let stood = entry.at_ms - last_ms >= FREEZE_MS;
+        if msn == now && !stood {
+            shown = Some((msn, from_ms, entry.at_ms));
+            continue;
+        }
+        // A frame is shown until the next one.
+        shapes.extend(msn.map(|msn| of(msn, from_ms, if stood { last_ms } else { entry.at_ms })));
+        shapes.extend(stood.then(|| still(msn, last_ms, entry.at_ms)));
+        shown = Some((now, entry.at_ms, entry.at_ms));
     }
-    shapes.extend(shown.map(bar_of));
+    if let Some((msn, from_ms, last_ms)) = shown {
+        shapes.extend(msn.map(|msn| of(msn, from_ms, last_ms)));
+        // Behind the end it may.
+        let has_ended = |entry: &PageEntry| {
+            entry.at_ms >= last_ms
+                && matches!(&entry.event, PageEvent::Media { event, .. } if event == "ended")
+        };
+        if trace.ended_at_ms - last_ms >= FREEZE_MS && !trace.page.iter().any(has_ended) {
+            shapes.push(still(msn, last_ms, trace.ended_at_ms));
+        }
+    }
+    // One after the other; a label that has no room before the next bar is left out.
+    for at in 0..shapes.len() {
+        let next = shapes.get(at + 1).map_or(100.0, |next| next.x);
+        if shapes[at].x + label_percent(&shapes[at].label) > next {
+            shapes[at].label = String::new();
+        }
+    }
     let paths = if lines.is_empty() { Vec::new() } else { vec![Path { class: "frames", d: lines }] };
-    let height = ROW_PX + 10.0;
     Lane {
         name: "picture".to_owned(),
         top: 0.0,
-        height,
+        height: ROW_PX + 10.0,
         shapes,
         paths,
         scale: Vec::new(),
@@ -447,7 +469,38 @@ fn stills(axis: &Axis, trace: &Trace) -> Lane {
     Lane { height: STILL_PX, stills, ..lane }
 }
 
-/// What the element, the player and the viewer said or did, and how long the element waited for media.
+/// What was done in the viewer's place, and how long it lasted.
+fn viewer(axis: &Axis, trace: &Trace) -> Lane {
+    let mut shapes: Vec<Shape> = Vec::new();
+    for (at, entry) in trace.page.iter().enumerate() {
+        let PageEvent::Action { what, .. } = &entry.event else { continue };
+        let to_ms = match over(*what) {
+            Some(over) => {
+                let is_over = |other: &&PageEntry| matches!(other.event, PageEvent::Action { what, .. } if what == over);
+                trace.page[at..].iter().find(is_over).map_or(trace.ended_at_ms, |other| other.at_ms)
+            }
+            None => entry.at_ms,
+        };
+        shapes.push(bar(axis, (entry.at_ms, to_ms), "action", what.to_string(), told(&entry.line())));
+    }
+    bars("viewer", shapes)
+}
+
+/// Until when it lasts.
+fn over(what: What) -> Option<What> {
+    Some(match what {
+        What::Pause | What::AutoplayDenied => What::Play,
+        What::Stop => What::Start,
+        What::Hide => What::Show,
+        What::Offline => What::Online,
+        What::Sleep => What::Wake,
+        What::Block => What::Unblock,
+        What::Quota => What::QuotaOver,
+        _ => return None,
+    })
+}
+
+/// What the element and the player said, and how long the element waited for media.
 fn events(axis: &Axis, trace: &Trace) -> Lane {
     let mut shapes = Vec::new();
     let mut waiting: Option<&PageEntry> = None;
@@ -470,7 +523,6 @@ fn events(axis: &Axis, trace: &Trace) -> Lane {
                 (if *fatal { "bad" } else { "event" }, message.clone())
             }
             PageEvent::Uncaught { message } => ("bad", message.clone()),
-            PageEvent::Action { what, .. } => ("action", what.to_string()),
             _ => continue,
         };
         let short: String = label.chars().take(LABEL_MAX).collect();
@@ -540,7 +592,10 @@ mod tests {
     use crate::report::{html, sample};
 
     fn shape(x: f64, width: f64, label: &str) -> Shape {
-        Shape { x, width, y: 0.0, height: 1.0, class: "good", label: label.to_owned(), title: String::new() }
+        Shape {
+            label: label.to_owned(),
+            ..bar(&Axis { from_ms: 0.0, to_ms: 100.0 }, (x, x + width), "good", String::new(), String::new())
+        }
     }
 
     #[test]
@@ -572,8 +627,8 @@ mod tests {
             ..sample::violation()
         };
         let axis = Axis { from_ms: 0.0, to_ms: 10_000.0 };
-        let marks =
-            marks(&axis, &[at(Some(1000.0)), at(Some(1100.0)), at(None), at(Some(1150.0)), at(Some(5000.0))]);
+        let all = [at(Some(1000.0)), at(Some(1100.0)), at(None), at(Some(1150.0)), at(Some(5000.0))];
+        let marks = marks(&axis, &all.iter().collect::<Vec<_>>());
         let found: Vec<_> = marks.iter().map(|mark| (mark.x, mark.first, mark.last)).collect();
         assert_eq!(found, [(10.0, 1, 2), (11.5, 4, 4), (50.0, 5, 5)]);
     }

@@ -45,15 +45,11 @@ fn reaches_the_end(case: &Case) -> Vec<Violation> {
         return Vec::new();
     }
     let last = case.view.shown.iter().map(|s| s.msn).max();
-    let seen = last
-        .map_or("no segment was shown".to_string(), |msn| format!("the last one shown was segment {msn}"));
-    vec![Violation::new(
-        case.trace.ended_at_ms,
-        format!(
-            "the picture did not get to the end of segment {until} in {:.0} ms; {seen}",
-            case.trace.ended_at_ms
-        ),
-    )]
+    let seen =
+        last.map_or("no segment was shown".to_string(), |msn| format!("the last frame was of segment {msn}"));
+    let what = format!("the picture should have gone on to the end of segment {until}; {seen}");
+    let ended_s = case.trace.ended_at_ms / 1000.0;
+    vec![Violation::new(case.trace.ended_at_ms, format!("{what} when the trial was ended at {ended_s:.1} s"))]
 }
 
 /// After the last fault that ends, the picture advances again within the limit.

@@ -107,23 +107,42 @@ fn common(a: &[(f64, f64)], b: &[(f64, f64)]) -> Vec<(f64, f64)> {
     all.filter(|range| range.0 < range.1).collect()
 }
 
-/// At each frame, how many seconds behind it the newest list ended that had been delivered.
+/// How many seconds behind the frame that is shown the newest list ends that has been delivered: at each frame, and before and
+/// after each list.
 fn edge_steps(trace: &Trace, names: &Names) -> Vec<(f64, f64)> {
-    let delivered: Vec<(f64, u64)> = trace
+    enum Seen {
+        Frame(u64, f64),
+        List(u64),
+    }
+    let lists = trace
         .requests
         .iter()
-        .filter_map(|request| Some((request.ended_ms, request.delivered_listings().last()?.msn)))
-        .collect();
+        .filter_map(|request| Some((request.ended_ms, Seen::List(request.delivered_listings().last()?.msn))));
+    let frames = trace.page.iter().filter_map(|entry| {
+        let PageEvent::Frame { run, number, .. } = entry.event else { return None };
+        let (msn, share) = names.segment_of(run, number)?;
+        Some((entry.at_ms, Seen::Frame(msn, share)))
+    });
+    let mut seen: Vec<(f64, Seen)> = lists.chain(frames).collect();
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut frame = None;
+    let mut last = None;
+    let behind = |frame: Option<(u64, f64)>, last: Option<u64>| {
+        let ((msn, share), last) = frame.zip(last)?;
+        let is_of_it = (msn..msn + EDGE_SEGMENTS_MAX).contains(&last);
+        let whole = || (msn..=last).map(|msn| names.duration_s(msn)).sum::<f64>();
+        is_of_it.then(|| round(whole() - share * names.duration_s(msn)))
+    };
     let mut steps = Vec::new();
-    for entry in &trace.page {
-        let PageEvent::Frame { run, number, .. } = entry.event else { continue };
-        let Some((msn, share)) = names.segment_of(run, number) else { continue };
-        let known = delivered.iter().take_while(|list| list.0 <= entry.at_ms).map(|list| list.1);
-        let Some(last) = known.max().filter(|last| (msn..msn + EDGE_SEGMENTS_MAX).contains(last)) else {
-            continue;
-        };
-        let whole: f64 = (msn..=last).map(|msn| names.duration_s(msn)).sum();
-        steps.push((entry.at_ms, round(whole - share * names.duration_s(msn))));
+    for (at_ms, seen) in seen {
+        match seen {
+            Seen::Frame(msn, share) => frame = Some((msn, share)),
+            Seen::List(msn) => {
+                steps.extend(behind(frame, last).map(|s| (at_ms, s)));
+                last = last.max(Some(msn));
+            }
+        }
+        steps.extend(behind(frame, last).map(|s| (at_ms, s)));
     }
     steps
 }
