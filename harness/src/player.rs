@@ -51,6 +51,9 @@ pub struct PlayerSettings {
     pub can: Vec<Need>,
     /// Which settings of the app its page maps; scenarios that set others are skipped.
     pub app: Vec<AppSetting>,
+    /// Whether its page takes `debug=true` for the wish to say to the console what the player does. That is made at speed 1,
+    /// where a failure is decided: it takes time that there is less of faster than life.
+    pub debug: bool,
     /// Served name -> where it comes from; `{target}` is Cargo's target folder, other paths start at the player's folder.
     pub files: std::collections::BTreeMap<String, String>,
     /// Served name -> a patch in the player's folder that is applied to what is served by that name.
@@ -78,6 +81,7 @@ impl Default for PlayerSettings {
             profile: Profile::Standard,
             can: Vec::new(),
             app: Vec::new(),
+            debug: false,
             files: Default::default(),
             patches: Default::default(),
             mutant: None,
@@ -218,6 +222,9 @@ impl PlayerSettings {
         }
         if !own.contains_key("app") {
             self.app.clone_from(&base.app);
+        }
+        if !own.contains_key("debug") {
+            self.debug = base.debug;
         }
     }
 }

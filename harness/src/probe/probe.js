@@ -68,7 +68,13 @@
   };
 
   // --- Errors --------------------------------------------------------------------------------------------
-  const words = (e) => (e instanceof Error ? `${e.name}: ${e.message}` : String(e));
+  const words = (e) => {
+    if (e instanceof Error) return `${e.name}: ${e.message}`;
+    if (typeof e !== 'object' || !e) return String(e);
+    // A MediaError has its message behind a getter.
+    if (typeof e.message === 'string') return e.message;
+    try { return JSON.stringify(e); } catch { return String(e); }
+  };
   addEventListener('error', (e) => { if (e.message) log('uncaught', { message: e.message }); });
   addEventListener('unhandledrejection', (e) => log('uncaught', { message: words(e.reason) }));
   addEventListener('segproof-error', ({ detail }) =>
@@ -88,7 +94,7 @@
   };
 
   // --- What the page says to who debugs it ---------------------------------------------------------------
-  const SAID_MAX = 1000;
+  const SAID_MAX = 3000;
   const TEXT_MAX = 300;
   let said = 0;
   for (const level of ['debug', 'log', 'info', 'warn', 'error']) {

@@ -57,8 +57,11 @@ impl Scene {
             Home::Elsewhere(page) => (page.clone(), Some(stage.preload())),
         };
         let settings = scenario.app.parameters(td_ms).into_iter();
-        let settings: Vec<(String, String)> =
+        let mut settings: Vec<(String, String)> =
             settings.map(|(setting, value)| (setting.to_string(), value.to_string())).collect();
+        if player.settings.debug && trial.speed == 1.0 {
+            settings.push(("debug".to_owned(), "true".to_owned()));
+        }
         let url = page.playing(&stage.stream_url(), &settings);
         Ok(Scene { stage, messages, expect, limit_ms, url, preload, _live })
     }

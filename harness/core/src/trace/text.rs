@@ -158,7 +158,8 @@ fn describe(event: &PageEvent) -> String {
         }
         PageEvent::BufferError { buffer } => format!("SourceBuffer {buffer} fired error"),
         PageEvent::Remove { buffer, start, end, error } => {
-            format!("remove {buffer} {start:.3}-{end:.3} {}", error.as_deref().unwrap_or(""))
+            let end = if *end > NO_END_S { "end".to_owned() } else { format!("{end:.3}") };
+            format!("remove {buffer} {start:.3}-{end} {}", error.as_deref().unwrap_or(""))
         }
         PageEvent::Abort { buffer } => format!("abort {buffer}"),
         PageEvent::ChangeType { buffer, mime } => format!("changeType {buffer}: {mime}"),
@@ -188,6 +189,9 @@ fn describe(event: &PageEvent) -> String {
         },
     }
 }
+
+/// Whoever removes up to a later second means the end, for which some players write the largest number that there is.
+const NO_END_S: f64 = 1e12;
 
 #[cfg(test)]
 mod tests {
