@@ -204,6 +204,18 @@ impl Player {
         made.filter(|setting| !self.settings.app.contains(setting)).collect()
     }
 
+    /// What its page is told in its URL, beside the stream.
+    pub fn parameters(
+        &self,
+        app: &AppSettings,
+        target_duration_ms: f64,
+        speed: f64,
+    ) -> Vec<(String, String)> {
+        let made = app.parameters(target_duration_ms).into_iter();
+        let debug = (self.settings.debug && speed == 1.0).then(|| ("debug".to_owned(), "true".to_owned()));
+        made.map(|(setting, value)| (setting.to_string(), value)).chain(debug).collect()
+    }
+
     /// What the scenario needs and the player can't do.
     pub fn lacks(&self, needs: &[Need]) -> Vec<Need> {
         needs.iter().filter(|need| !self.settings.can.contains(need)).copied().collect()
@@ -273,6 +285,25 @@ mod tests {
             player.extra_files(Path::new("")),
             [("a.js".to_string(), all.path().join("other/../base/../a.js"))]
         );
+    }
+
+    #[test]
+    fn a_page_that_offers_it_is_asked_at_speed_1_to_say_what_it_does() {
+        let all = folder(&[
+            ("base/index.html", ""),
+            ("base/player.toml", "debug = true\n"),
+            ("other/player.toml", "extends = \"../base\"\n"),
+            ("silent/player.toml", "extends = \"../base\"\ndebug = false\n"),
+        ]);
+        let app = AppSettings { autoplay: Some(false), ..AppSettings::default() };
+        let told = |name: &str, speed| {
+            let player = Player::read(&all.path().join(name)).expect("player");
+            let parameters = player.parameters(&app, 2000.0, speed);
+            parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(told("other", 1.0), ["autoplay=false", "debug=true"]);
+        assert_eq!(told("other", 4.0), ["autoplay=false"]);
+        assert_eq!(told("silent", 1.0), ["autoplay=false"]);
     }
 
     #[test]

@@ -73,8 +73,17 @@
     if (typeof e !== 'object' || !e) return String(e);
     // A MediaError has its message behind a getter.
     if (typeof e.message === 'string') return e.message;
-    try { return JSON.stringify(e); } catch { return String(e); }
+    // No deeper and no further: a page may tell of a whole segment, and must not wait for us to read it.
+    const parts = [];
+    let looked = 0;
+    for (const key in e) {
+      if (looked++ === KEYS_MAX) break;
+      const { value } = attempt(() => e[key]);
+      if (Object(value) !== value) parts.push(`${key}: ${String(value)}`);
+    }
+    return `{ ${parts.join(', ')} }`;
   };
+  const KEYS_MAX = 10;
   addEventListener('error', (e) => { if (e.message) log('uncaught', { message: e.message }); });
   addEventListener('unhandledrejection', (e) => log('uncaught', { message: words(e.reason) }));
   addEventListener('segproof-error', ({ detail }) =>

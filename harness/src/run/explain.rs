@@ -64,3 +64,43 @@ const LINES: usize = 10;
 
 /// With how many earlier ones of the grave kind.
 const GRAVE_MAX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use segproof_core::report::{Level, Stream};
+
+    use super::*;
+
+    #[test]
+    fn before_the_lines_around_it_stands_what_may_have_led_there() {
+        let mut lines = String::from(
+            r#"{"lane":"trial","speed":1.0,"clock_error_ms":1.0,"ended_at_ms":9000.0,"lost":[]}
+{"n":0,"at_ms":10.0,"kind":"action","what":"pause","note":"","error":null,"lane":"page"}
+{"n":1,"at_ms":20.0,"kind":"abort","buffer":0,"lane":"page"}
+"#,
+        );
+        for n in 2..30 {
+            lines +=
+                &format!(r#"{{"n":{n},"at_ms":{n}00.0,"kind":"abort","buffer":0,"lane":"page"}}{}"#, "\n");
+        }
+        let trace = Trace::from_jsonl(&lines).expect("a trace");
+        let scenario = Scenario::parse("summary = \"a\"\nuntil = \"segment 104\"\n").expect("a scenario");
+        let mut violations = [ViolationReport {
+            rule: "view/stall".into(),
+            level: Level::Viewer,
+            says: String::new(),
+            rests_on: String::new(),
+            stream: Stream::Legal,
+            at_ms: Some(2500.0),
+            what: String::new(),
+            binding: true,
+            known: false,
+            around: Vec::new(),
+        }];
+        explain(&mut violations, &trace, &scenario, &[]);
+        let around = &violations[0].around;
+        assert_eq!(around.len(), 1 + LINES);
+        assert!(around[0].text.contains("ACTION pause"), "{around:?}");
+        assert!(around[1..].iter().all(|line| line.at_ms > 1000.0), "{around:?}");
+    }
+}

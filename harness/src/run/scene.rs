@@ -56,13 +56,8 @@ impl Scene {
             Home::Folder(_) => (stage.page(), None),
             Home::Elsewhere(page) => (page.clone(), Some(stage.preload())),
         };
-        let settings = scenario.app.parameters(td_ms).into_iter();
-        let mut settings: Vec<(String, String)> =
-            settings.map(|(setting, value)| (setting.to_string(), value.to_string())).collect();
-        if player.settings.debug && trial.speed == 1.0 {
-            settings.push(("debug".to_owned(), "true".to_owned()));
-        }
-        let url = page.playing(&stage.stream_url(), &settings);
+        let parameters = player.parameters(&scenario.app, td_ms, trial.speed);
+        let url = page.playing(&stage.stream_url(), &parameters);
         Ok(Scene { stage, messages, expect, limit_ms, url, preload, _live })
     }
 }

@@ -98,6 +98,18 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_told_by_what_it_met_first() {
+        let lines = r#"{"lane":"trial","speed":1.0,"clock_error_ms":1.0,"ended_at_ms":9000.0,"lost":[]}
+{"n":0,"at_ms":0.0,"path":"/3","host":"first","range":null,"resource":{"segment":{"variant":0,"run":1,"msn":3}},"attempt":1,"status":404,"location":null,"content":"nothing","whole_bytes":0,"sent_bytes":0,"ended_ms":10.0,"end":"complete","lane":"origin"}
+{"n":1,"at_ms":9.0,"path":"/3","host":"first","range":null,"resource":{"segment":{"variant":0,"run":1,"msn":3}},"attempt":2,"status":404,"location":null,"content":"nothing","whole_bytes":0,"sent_bytes":0,"ended_ms":10.0,"end":"complete","lane":"origin"}
+"#;
+        let trace = Trace::from_jsonl(lines).expect("a trace");
+        let fired = [Fired { request: 1, fault: 0 }, Fired { request: 0, fault: 0 }];
+        let told: Vec<String> = met(&trace, &fired, &faults(TEXT)).into_iter().map(|met| met.what).collect();
+        assert_eq!(told, ["segment 3 (attempt 1) and 1 more: status = 404, times = 2"]);
+    }
+
+    #[test]
     fn at_its_head_stands_what_it_has_met() {
         let fired = [Fired { request: 4, fault: 1 }];
         let heads: Vec<Option<String>> =

@@ -21,7 +21,7 @@ pub fn lane(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
         for (start, end) in &pair[0].ranges {
             let now = |media: f64| y(media - pair[0].playhead);
             let then = |media: f64| y(media - pair[1].playhead);
-            let _ = write!(
+            let _infallible = write!(
                 ranges,
                 "M{x} {}L{next_x} {}L{next_x} {}L{x} {}Z",
                 now(*start),
@@ -34,7 +34,7 @@ pub fn lane(axis: &Axis, trace: &Trace, names: &Names) -> Lane {
     let mut list = String::new();
     for (index, (at_ms, ahead)) in edge.iter().enumerate() {
         let command = if index == 0 { 'M' } else { 'L' };
-        let _ = write!(list, "{command}{} {}", axis.place_in_box(*at_ms), y(*ahead));
+        let _infallible = write!(list, "{command}{} {}", axis.place_in_box(*at_ms), y(*ahead));
     }
     let paths = [
         Path { class: "ranges", d: ranges },
