@@ -51,7 +51,7 @@ use super::{MediaError, Track};
 /// | `corrupt frame 1`, `corrupt audio frame 1` | so is this one sample, counted from 1 in decode order: 1 is the key frame |
 /// | `cut moof`, `cut mdat`, `cut moov` | the box is missing, everything after it moves up |
 /// | `cut inside moof` (or `mdat`, `moov`) | the body ends in the middle of the box |
-/// | `mdat size 50%` (0 to 1000 %) | the mdat says this much of its true size; 0 means "up to the end" by the standard |
+/// | `mdat size 50%` (0 to 1000 %) | the mdat says this much of its true size; what then lies behind it would as a box have a size above 2 GiB; 0 means "up to the end" by the standard |
 /// | `tfdt +300s`, `tfdt video -180ms` | decode times of both tracks or of one moved; below zero they are zero |
 /// | `tfdt 0`, `tfdt audio 0` | decode times set to zero |
 /// | `tfdt wrap 8s`, `tfdt wrap audio 8s` | both tracks moved by the same time, so that the one with the larger timescale (or the named one) reaches 2^32 ticks at 8 s of the fixture's time, and written as `32bit` |

@@ -31,13 +31,15 @@ pub fn garbage(bytes: &[u8], extent: Extent) -> Result<Vec<u8>, MediaError> {
     for stretch in stretches {
         noise.fill(&mut edited[stretch]);
     }
-    // A random size below 2 GiB makes Chromium wait for the rest of the box and swallow all that is appended
-    // after it, one above is an error at once: what garbage does must not depend on its first bit.
     if edited[0] != bytes[0] {
-        edited[0] |= 0x80;
+        edited[0] |= ABOVE_2_GIB;
     }
     Ok(edited)
 }
+
+/// In the first byte of what is read as a box. A random size below 2 GiB makes Chromium wait for the rest of the box and
+/// swallow all that is appended after it, one above is an error at once: what an edit does must not depend on such a bit.
+const ABOVE_2_GIB: u8 = 0x80;
 
 pub fn cut(bytes: &[u8], place: Place) -> Result<Vec<u8>, MediaError> {
     match place {
@@ -56,7 +58,13 @@ pub fn mdat_size(bytes: &[u8], percent: f64) -> Result<Vec<u8>, MediaError> {
     find(bytes, b"mdat").ok_or(MediaError::Missing("mdat"))?;
     rewrite(bytes, &[b"mdat"], &mut |mdat| {
         let size = (mdat.len() as f64 * percent / 100.0) as u32;
-        Ok([&size.to_be_bytes(), &mdat[4..]].concat())
+        let mut edited = [&size.to_be_bytes(), &mdat[4..]].concat();
+        // What lies behind a box that is said to be shorter is read as the next box.
+        let is_box = size >= 8; // With 0 it reaches up to the end.
+        if let Some(next) = edited.get_mut(size as usize).filter(|_| is_box) {
+            *next |= ABOVE_2_GIB;
+        }
+        Ok(edited)
     })
 }
 

@@ -263,7 +263,13 @@ fn an_mdat_lies_about_its_size() {
     for (text, said) in [("50%", mdat / 2), ("200%", mdat * 2), ("0", 0)] {
         let after = edited(&format!("mdat size {text}"), &segment_2());
         assert_eq!(after[moof..moof + 4], (said as u32).to_be_bytes());
-        assert_eq!([&after[..moof], &after[moof + 4..]], [&segment_2()[..moof], &segment_2()[moof + 4..]]);
+        let mut otherwise = segment_2();
+        otherwise[moof..moof + 4].copy_from_slice(&after[moof..moof + 4]);
+        if text == "50%" {
+            // Read as a box, the other half is larger than 2 GiB, whatever the encoder made.
+            otherwise[moof + said] |= 0x80;
+        }
+        assert_eq!(after, otherwise, "{text}");
     }
 }
 
