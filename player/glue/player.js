@@ -10,7 +10,7 @@ const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, UPDATED = 8, QUOTA = 9, BRO
 const INIT = 1, SEGMENT = 2;
 // By their codes; after the first two the session goes on.
 const MESSAGES =
-  'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no EXT-X-MAP,no decoder,no WebAssembly';
+  'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no init,no decoder,no WebAssembly';
 const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
 // behind it, in seconds, to be left there.
@@ -103,28 +103,31 @@ export function play(url, video, options = {}, main) {
       } else {
         const playlist = new TextDecoder().decode(data);
         // A variant that is a Multivariant Playlist itself is no playlist: followed, it could lead in circles.
-        const listed = (FULL || playlistUrl === url) && Array.from(playlist.matchAll(/^#EXT-X-STREAM-INF:(.*)\s+([^#\s]+)/gm));
-        const isPlayed = ([, attributes]) => Source.isTypeSupported('video/mp4;' + /CODECS=".*?"/.exec(attributes));
+        let listed = [...playlist.matchAll(/^#EXT-X-STREAM-INF(:.*)$\s+(?:#.*\s+)*([^#\s]+)/gm)];
+        // What is to be read is no matter of the engine's.
+        const played = listed.filter(([, attributes]) =>
+          Source.isTypeSupported(`video/mp4;codecs="${/[^-]CODECS="(.*?)(,wvtt|,stpp|")/.exec(attributes)?.[1]}"`),
+        );
+        if (played[0]) listed = played;
         // The first is played that can be, in the order that the author meant.
-        const variant = listed && (listed.find(isPlayed) ?? listed[0]);
+        const variant = (FULL || playlistUrl === url) && listed[0];
         if (variant && FULL) {
           // What the page has given is asked for again.
           url = entry;
           variants = [];
           if (playlistUrl === entry) {
-            const played = listed.filter(isPlayed);
-            variants = (played.length ? played : listed).map(([, attributes, uri]) => ({
+            variants = listed.map(([, attributes, uri]) => ({
               // Not AVERAGE-BANDWIDTH.
-              bandwidth: +/(?:^|[,\s])BANDWIDTH=(\d+)/.exec(attributes)?.[1],
+              bandwidth: +/[^-]BANDWIDTH=(\d+)/.exec(attributes)?.[1],
               height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
               url: new URL(uri, response.url),
             }));
             url = variants[0].url;
-            const [, group] = /AUDIO="(.*?)"/.exec(variant[1]) ?? [];
-            const lines = group && playlist.match(/^#EXT-X-MEDIA:.*/gm);
-            const renditions = lines?.filter((line) => /TYPE=AUDIO/.test(line) && line.includes(`GROUP-ID="${group}"`)) ?? [];
+            const group = 'GROUP-ID' + /AUDIO(=".*?")/.exec(variant[1])?.[1];
+            const lines = playlist.match(/^#EXT-X-MEDIA:.*TYPE=AUDIO.*/gm) ?? [];
+            const renditions = lines.filter((line) => line.includes(group));
             // Without a URI its sound is in the variant.
-            const [, at] = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0]) ?? [];
+            const at = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0])?.[1];
             if (at) sound ??= play(new URL(at, response.url), video, options, me);
             variants.sort((a, b) => a.bandwidth - b.bandwidth);
             return load(resource, place);
@@ -151,7 +154,7 @@ export function play(url, video, options = {}, main) {
   const attach = () => {
     listeners?.abort();
     listeners = new AbortController();
-    buffer = 0;
+    buffer = null;
     source = new Source();
     if (FULL && sound) {
       me.isWaiting = me.isDone = 0;
@@ -216,7 +219,7 @@ export function play(url, video, options = {}, main) {
     },
     attach(...now) {
       [source, listeners] = now;
-      buffer = me.isWaiting = me.isDone = 0;
+      buffer = me.isWaiting = me.isDone = null;
     },
     close() {
       stopped ??= main;
@@ -232,13 +235,12 @@ export function play(url, video, options = {}, main) {
         const other = main ?? sound;
         if (resource == INIT) {
           const wanted = `video/mp4;codecs="${tracks(bodies[INIT]).map((track) => track[2])}"`;
-          const before = type;
+          // Not before the media: WebKit's abort() forgets the init.
+          buffer?.abort();
+          if (wanted != type) buffer?.changeType?.(wanted);
+          // Not what the engine has refused.
           type = wanted;
-          if (buffer) {
-            // Not before the media: WebKit's abort() forgets the init.
-            buffer.abort();
-            if (wanted != before) buffer.changeType?.(wanted);
-          } else {
+          if (!buffer) {
             if (FULL && other) {
               // The first init that is appended closes the MediaSource to another SourceBuffer.
               me.isWaiting = 1;

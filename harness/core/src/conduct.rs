@@ -54,7 +54,8 @@ impl Conduct {
                 && let Some((_, done_ms)) = conduct.jumps_ms.last_mut()
             {
                 *done_ms = entry.at_ms;
-                is_seeking = event != "seeked";
+                // With its MediaSource a player has given up the seek, too: what comes then is another beginning.
+                is_seeking = event != "seeked" && event != "emptied";
             }
             let PageEvent::Action { what, error: None, .. } = &entry.event else { continue };
             if matches!(what, What::Seek | What::Start) {

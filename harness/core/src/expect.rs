@@ -184,12 +184,7 @@ fn pictures(
 }
 
 fn last_fault_ends_ms(scenario: &Scenario, timeline: &Timeline) -> f64 {
-    let ends = scenario.faults().filter_map(|fault| {
-        let lasting_ms = fault.lasting.map(|lasting| lasting.ms(timeline.target_duration_ms));
-        let until_ms = fault.until.map(|until| timeline.moment_ms(until));
-        let from_ms = fault.from.map_or(0.0, |from: Moment| timeline.moment_ms(from));
-        until_ms.or(lasting_ms.map(|lasting_ms| from_ms + lasting_ms))
-    });
+    let ends = scenario.faults().filter_map(|fault| Some(timeline.moment_ms(fault.until?)));
     ends.fold(0.0, f64::max)
 }
 

@@ -5,7 +5,7 @@ use crate::conduct::Conduct;
 use crate::expect::Expect;
 use crate::ideal::Ideal;
 use crate::judge::HEARTBEAT_WALL_MS;
-use crate::rules::{Case, frames_forward, longest_stall};
+use crate::rules::{Case, frames_forward, longest_stall_ms};
 use crate::trace::{Beat, Trace, Witness};
 use crate::view::View;
 
@@ -49,7 +49,7 @@ pub fn surpassed(trace: &Trace, expect: &Expect) -> Option<String> {
     if !is_same_session {
         return None;
     }
-    let (_, stall_ms) = longest_stall(&case)?;
+    let stall_ms = longest_stall_ms(&case)?;
     // Who begins later waits so much less later; an element whose autoplay waits for more shows its first frame before.
     let plays = |beat: &&Beat| beat.of == Witness::Page && beat.playing && beat.at_ms >= first.at_ms;
     let begun_ms = trace.beats.iter().find(plays).map_or(trace.ended_at_ms, |beat| beat.at_ms);

@@ -15,7 +15,7 @@ use crate::expect::Expect;
 use crate::report::Level;
 use crate::trace::Trace;
 use crate::view::View;
-pub use viewer::{frames_forward, longest_stall};
+pub use viewer::{frames_forward, longest_stall_ms};
 
 /// What a rule is given.
 pub struct Case<'a> {

@@ -268,10 +268,22 @@ mod tests {
             ("[[fault]]\non = \"playlist\"\nnth = \"1\"\nstale = true\n", "nothing older"),
             ("[[fault]]\non = \"init\"\nstatus = 99\n", "no final HTTP status"),
             ("[expect]\nav_sync = \"1s\"\n", "40 ms to 400 ms"),
+            ("[[fault]]\non = \"playlist\"\nstale = true\n", "nothing older"),
+            ("[[fault]]\non = \"playlist\"\nfrom = \"segment 103\"\nstale = true\n", "nothing older"),
+            ("[[fault]]\non = \"segment 105\"\nrange = \"ignored\"\n", "set `byterange`"),
+            ("[[fault]]\non = \"segment 105\"\nswap = true\n", "several entries"),
+            ("[[fault]]\non = \"segment 105\"\nsame_as = \"segment 105\"\n", "another segment"),
+            ("[expect]\nnot_shown = [\"segment 5\"]\n", "no trial comes to"),
+            ("[expect]\nshown = [\"segment 100..18446744073709551615\"]\n", "no trial comes to"),
+            (
+                "[[fault]]\non = \"segment 105\"\nfor = \"3td\"\nstatus = 503\n[expect]\nrecover = \"1td\"\n",
+                "give one an `until`",
+            ),
             (
                 "[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nendlist = true\n",
                 "segment 108 is never published",
             ),
+            ("[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n", "the stream's last"),
             (
                 "[[fault]]\non = \"playlist\"\nfrom = \"segment 7\"\nstatus = 404\n",
                 "no moment of this stream",
@@ -290,5 +302,6 @@ mod tests {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(error("summary = \"x\"").contains("`until` is missing"));
+        assert!(error("summary = \"x\"\n[expect]\noutcome = \"ended\"").contains("shown last"));
     }
 }

@@ -377,7 +377,8 @@ impl PageEvent {
             PageEvent::ChangeType { buffer, .. }
             | PageEvent::Abort { buffer }
             | PageEvent::BufferError { buffer }
-            | PageEvent::Remove { buffer, .. } => Some(Unsettled::One(*buffer)),
+            // What threw has removed nothing.
+            | PageEvent::Remove { buffer, error: None, .. } => Some(Unsettled::One(*buffer)),
             PageEvent::Media { event, .. } if event == "seeking" => Some(Unsettled::All),
             PageEvent::Action { what: What::Evict, .. } => Some(Unsettled::All),
             _ => None,

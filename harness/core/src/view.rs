@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expect::Expect;
 use crate::hls::{resolve, without_query};
-use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Trace};
+use crate::trace::{AppendedBox, Content, PageEntry, PageEvent, Resource, Trace};
 
 /// The trace, read.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// Digest of media data -> the segments that were served with it, and since when.
-    by_digest: BTreeMap<String, BTreeMap<u64, f64>>,
+    /// Digest of media data -> the segments of variants that were served with it, and since when.
+    by_digest: BTreeMap<String, BTreeMap<(u8, u64), f64>>,
     /// Digests of media data that follow the first of their segment.
     followers: BTreeSet<String>,
     clock_error_ms: f64,
     /// Every segment in any delivered playlist, with EXT-X-GAP or without.
     pub listed: BTreeMap<u64, Listed>,
-    /// Segment -> digests of the Media Initialization Sections that were served where its EXT-X-MAP points to.
-    pub inits: BTreeMap<u64, BTreeSet<String>>,
+    /// Variant and segment -> digests of the Media Initialization Sections that were served where its EXT-X-MAP points to.
+    pub inits: BTreeMap<(u8, u64), BTreeSet<String>>,
     pub shown: Vec<Shown>,
 }
 
@@ -67,12 +67,14 @@ impl View {
             }
         }
         for request in &trace.requests {
-            if let (Content::Segment(facts), Some(msn)) = (&request.content, request.resource.msn()) {
+            if let (Content::Segment(facts), Resource::Segment { variant, msn, .. }) =
+                (&request.content, request.resource)
+            {
                 let digests = view.by_digest.entry(facts.mdat.clone()).or_default();
                 view.followers.extend(facts.more_mdats.iter().cloned());
                 let also = repeated.get(&msn).into_iter().flatten().copied();
                 for msn in also.chain([msn]) {
-                    digests.entry(msn).or_insert(request.at_ms);
+                    digests.entry((variant, msn)).or_insert(request.at_ms);
                 }
             }
         }
@@ -83,27 +85,26 @@ impl View {
     /// bytes before. Laps and slates make it more than one; bytes that nobody served make it none.
     pub fn segments_in(&self, entry: &PageEntry) -> Vec<BTreeSet<u64>> {
         let PageEvent::Append { boxes, .. } = &entry.event else { return Vec::new() };
-        let at_ms = entry.at_ms + self.clock_error_ms;
-        boxes
-            .iter()
-            .filter_map(|b| match b {
-                AppendedBox::Mdat { digest } => Some(digest),
-                _ => None,
-            })
-            .filter_map(|digest| match self.by_digest.get(digest) {
-                // The segment was told by its first one.
-                None if self.followers.contains(digest) => None,
-                served => Some(served),
-            })
-            .map(|served| {
-                let before = served.into_iter().flatten().filter(|(_, since)| **since <= at_ms);
-                before.map(|(msn, _)| *msn).collect()
-            })
-            .collect()
+        let media = boxes.iter().filter_map(|b| match b {
+            AppendedBox::Mdat { digest } => self.segments_of(digest, entry.at_ms),
+            _ => None,
+        });
+        media.map(|segments| segments.into_iter().map(|(_, msn)| msn).collect()).collect()
+    }
+
+    /// The same of the media data of one box that was appended then, with the variant of each; `None` for one that only
+    /// follows the first of its segment, by which that was told.
+    pub fn segments_of(&self, digest: &str, at_ms: f64) -> Option<BTreeSet<(u8, u64)>> {
+        let served = self.by_digest.get(digest);
+        if served.is_none() && self.followers.contains(digest) {
+            return None;
+        }
+        let before = served.into_iter().flatten().filter(|(_, since)| **since <= at_ms + self.clock_error_ms);
+        Some(before.map(|(segment, _)| *segment).collect())
     }
 }
 
-fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
+fn inits(trace: &Trace) -> BTreeMap<(u8, u64), BTreeSet<String>> {
     // A query may be a signature, new with each playlist.
     let plain = |path: &str| without_query(path).to_string();
     let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -116,13 +117,14 @@ fn inits(trace: &Trace) -> BTreeMap<u64, BTreeSet<String>> {
             redirects.insert(plain(&request.path), plain(&resolve(&request.path, location)));
         }
     }
-    let mut inits: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    let mut inits: BTreeMap<(u8, u64), BTreeSet<String>> = BTreeMap::new();
     for request in &trace.requests {
+        let Resource::Playlist { variant } = request.resource else { continue };
         for listing in request.delivered_listings() {
             let path = plain(&resolve(&request.path, &listing.init));
             let places = [redirects.get(&path), Some(&path)].into_iter().flatten();
             let digests = places.filter_map(|place| served.get(place)).flatten().cloned();
-            inits.entry(listing.msn).or_default().extend(digests);
+            inits.entry((variant, listing.msn)).or_default().extend(digests);
         }
     }
     inits

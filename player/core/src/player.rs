@@ -96,7 +96,9 @@ pub struct Player {
     has_all: bool,
     first_msn: u64,
     end_msn: u64,
-    rollbacks: u32,
+    /// `Reader::segment_key` of the first segment that is listed.
+    first_key: u32,
+    rollbacks: u64,
 
     // The cursor.
     has_joined: bool,
@@ -110,8 +112,8 @@ pub struct Player {
     /// Segments given up since the last append.
     skips: u32,
     segment_began_ms: f64,
-    /// The last segment took longer than `TIMEOUT_TD`.
-    is_slow: bool,
+    /// The last one of each resource took longer than `TIMEOUT_TD`.
+    is_slow: [bool; 3],
 
     // The init.
     /// `Reader::map_key` of the init that was requested last; zero for none.
@@ -180,6 +182,7 @@ impl Player {
         has_all: false,
         first_msn: 0,
         end_msn: 0,
+        first_key: 0,
         rollbacks: 0,
         has_joined: false,
         next_msn: 0,
@@ -188,7 +191,7 @@ impl Player {
         begins_run: true,
         skips: 0,
         segment_began_ms: 0.0,
-        is_slow: false,
+        is_slow: [false; 3],
         map_key: 0,
         needs_init: true,
         is_open: false,
@@ -237,7 +240,7 @@ impl Player {
             Event::PlaylistLoaded => self.playlist_loaded(now_ms, value, shell),
             Event::InitLoaded => self.request(Resource::Init).state = State::Ready,
             Event::SegmentLoaded => {
-                self.is_slow = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
+                self.is_slow[2] = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
                 self.request(Resource::Segment).state = State::Ready;
                 #[cfg(feature = "full")]
                 self.weigh(value, shell);
@@ -253,6 +256,11 @@ impl Player {
             Event::Updated => self.updated(shell),
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
             Event::Woken | Event::Broken => self.broken(now_ms, shell),
+            // An ad, perhaps, behind which there is more of what can be played.
+            Event::Unsupported if self.has_media => {
+                self.busy = Busy::Idle;
+                self.skip_segment(shell);
+            }
             Event::Unsupported => self.fatal(Report::NoDecoder, shell),
             // A stream that declares its duration may seem to end before its list does.
             Event::Ended if self.phase == Phase::Ended => self.close(shell),
@@ -302,7 +310,7 @@ impl Player {
         let request = *self.request(resource);
         if request.state == State::Loading && request.at_ms <= now_ms {
             shell.cancel(resource);
-            self.is_slow |= resource == Resource::Segment;
+            self.is_slow[resource as usize] = true;
             self.failed(resource, 0, TIMEOUT_TRIES, now_ms, shell);
             #[cfg(feature = "full")]
             if resource == Resource::Segment {

@@ -154,7 +154,7 @@ impl Reader {
         let mut hash = 0;
         loop {
             let char = self.char(text);
-            if char < LINE_END {
+            if char <= SPACE {
                 return hash;
             }
             self.at += 1;
@@ -169,6 +169,9 @@ impl Reader {
     #[inline(never)]
     fn integer(&mut self, text: &impl Text) -> u64 {
         let mut number = 0u64;
+        while self.char(text) == SPACE {
+            self.at += 1;
+        }
         loop {
             let digit = self.char(text).wrapping_sub(u32::from(b'0'));
             if digit > 9 {
@@ -294,6 +297,9 @@ const QUERY: u32 = b'?' as u32;
 
 /// What is below this ends a line.
 const LINE_END: u32 = 32;
+
+/// Not to be behind a name or before a number (RFC 8216, section 4.1), but it is.
+const SPACE: u32 = 32;
 
 /// Of a whole text: what makes two texts the same.
 pub fn text_hash(text: &impl Text) -> u32 {

@@ -45,7 +45,7 @@ pub fn reloads(case: &Case) -> bool {
 }
 
 pub fn is_to_start(case: &Case) -> bool {
-    case.expect.outcome != Outcome::Failed && case.expect.start_limit_ms.is_finite()
+    case.expect.start_limit_ms.is_finite()
 }
 
 pub fn is_to_go_on(case: &Case) -> bool {

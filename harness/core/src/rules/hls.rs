@@ -8,11 +8,16 @@ use crate::report::Level;
 use crate::trace::{AppendedBox, Listing, PageEvent, Request, Resource, Trace, Unsettled};
 use crate::witness::begun;
 
-/// In segments mode a player may fill backwards: there only the picture counts.
+/// In segments mode a player may fill backwards: there only the picture counts. In sequence mode it may where it says so, by
+/// where the next group is to start (MSE, `timestampOffset`).
 pub fn in_order(case: &Case) -> Vec<Violation> {
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut ends = Ends::default();
     let mut found = Vec::new();
     for entry in &case.trace.page {
+        if let Some(buffer) = ends.put_back(&entry.event) {
+            last.remove(&buffer);
+        }
         match &entry.event {
             PageEvent::Media { event, .. } if event == "seeking" => last.clear(),
             PageEvent::Append { buffer, error: None, mode, .. } if mode == "sequence" => {
@@ -40,8 +45,13 @@ pub fn in_order(case: &Case) -> Vec<Violation> {
 
 pub fn no_duplicate(case: &Case) -> Vec<Violation> {
     let mut appended: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    let mut ends = Ends::default();
     let mut found = Vec::new();
     for entry in &case.trace.page {
+        // What is put over what is there replaces it.
+        if let Some(buffer) = ends.put_back(&entry.event) {
+            appended.remove(&buffer);
+        }
         match entry.event.unsettles() {
             Some(Unsettled::One(buffer)) => {
                 appended.remove(&buffer);
@@ -72,6 +82,38 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Where each SourceBuffer's media ends, while it is in sequence mode.
+#[derive(Debug, Default)]
+struct Ends {
+    in_sequence: BTreeSet<u64>,
+    end_s: BTreeMap<u64, f64>,
+}
+
+impl Ends {
+    /// The SourceBuffer whose next media is put before the end of what it has.
+    fn put_back(&mut self, event: &PageEvent) -> Option<u64> {
+        match event {
+            PageEvent::Append { buffer, mode, .. } => {
+                if mode == "sequence" {
+                    self.in_sequence.insert(*buffer);
+                } else {
+                    self.in_sequence.remove(buffer);
+                }
+            }
+            PageEvent::UpdateEnd { buffer, buffered } => {
+                let end_s = buffered.last().map_or(0.0, |(_, end_s)| *end_s);
+                self.end_s.insert(*buffer, end_s);
+            }
+            PageEvent::TimestampOffset { buffer, seconds } => {
+                let is_before = self.end_s.get(buffer).is_some_and(|end_s| *seconds < end_s - PUT_BACK_S);
+                return (is_before && self.in_sequence.contains(buffer)).then_some(*buffer);
+            }
+            _ => {}
+        }
+        None
+    }
 }
 
 pub fn listed_only(case: &Case) -> Vec<Violation> {
@@ -134,21 +176,29 @@ pub fn map_applies(case: &Case) -> Vec<Violation> {
     let mut found = Vec::new();
     for entry in &case.trace.page {
         let PageEvent::Append { buffer, boxes, error: None, .. } = &entry.event else { continue };
-        in_force.extend(boxes.iter().filter_map(|b| match b {
-            AppendedBox::Init { digest } => Some((*buffer, digest)),
-            _ => None,
-        }));
-        let Some(init) = in_force.get(buffer).filter(|digest| is_served(digest)) else { continue };
-        let is_right = |msn: &u64| case.view.inits.get(msn).is_none_or(|digests| digests.contains(*init));
-        for segments in case.view.segments_in(entry) {
-            if let Some(msn) = segments.last().filter(|_| !segments.iter().any(is_right)) {
-                let was_asked_for = case.view.inits.get(msn).is_some_and(|digests| !digests.is_empty());
+        for b in boxes {
+            let digest = match b {
+                AppendedBox::Init { digest } => {
+                    in_force.insert(*buffer, digest);
+                    continue;
+                }
+                AppendedBox::Mdat { digest } => digest,
+                AppendedBox::Moof | AppendedBox::Garbage => continue,
+            };
+            let Some(init) = in_force.get(buffer).filter(|digest| is_served(digest)) else { continue };
+            let segments = case.view.segments_of(digest, entry.at_ms).unwrap_or_default();
+            let of_segment = |segment: &(u8, u64)| case.view.inits.get(segment);
+            let is_right =
+                |segment: &(u8, u64)| of_segment(segment).is_none_or(|digests| digests.contains(*init));
+            if let Some(segment) = segments.last().filter(|_| !segments.iter().any(is_right)) {
+                let was_asked_for = of_segment(segment).is_some_and(|digests| !digests.is_empty());
                 let what = match was_asked_for {
                     true => "another initialization section than its EXT-X-MAP names",
                     false => {
                         "the last initialization section, and the one its EXT-X-MAP names was never served"
                     }
                 };
+                let (_, msn) = segment;
                 found.push(Violation::new(entry.at_ms, format!("segment {msn} was appended behind {what}")));
             }
         }
@@ -208,7 +258,16 @@ pub fn reload_interval(case: &Case) -> Vec<Violation> {
 
 fn reloads_too_soon(case: &Case, playlist: Resource) -> Vec<Violation> {
     let of_it = case.trace.requests.iter().filter(|request| request.resource == playlist);
-    let delivered: Vec<(u64, &str)> = of_it.filter_map(|r| Some((r.n, r.delivered_playlist()?))).collect();
+    let mut newest = None;
+    let delivered = of_it.filter_map(|request| {
+        newest = match request.status {
+            // What the page has is confirmed.
+            NOT_MODIFIED => newest,
+            _ => Some(request.delivered_playlist()?),
+        };
+        Some((request.n, newest?))
+    });
+    let delivered: Vec<(u64, &str)> = delivered.collect();
     let mut found = Vec::new();
     let mut floods = 0;
     let (loads, is_seen) = loads(case.trace, playlist);
@@ -266,3 +325,6 @@ const INTERVAL_GRACE: f64 = 0.1;
 const REQUEST_WALL_MS: f64 = 15.0;
 /// Under half the permitted wait, this often running, is a flood.
 const FLOOD_TIMES: u32 = 3;
+const NOT_MODIFIED: u16 = 304;
+/// Less than that before the end, an offset is the end, as the player has computed it.
+const PUT_BACK_S: f64 = 0.1;

@@ -66,13 +66,25 @@ pub fn init_once(case: &Case) -> Vec<Violation> {
 pub fn no_append_while_updating(case: &Case) -> Vec<Violation> {
     let mut found = Vec::new();
     for (i, entry) in case.trace.page.iter().enumerate() {
-        let PageEvent::Append { buffer, boxes, updating: true, .. } = &entry.event else { continue };
-        // Lost is what never went in later.
-        let is_lost = boxes.iter().any(|b| {
-            !case.trace.page[i + 1..].iter().any(|later| {
-                matches!(&later.event, PageEvent::Append { error: None, boxes, .. } if boxes.contains(b))
-            })
+        let PageEvent::Append { buffer, boxes, bytes, updating: true, .. } = &entry.event else { continue };
+        let mut later = case.trace.page[i + 1..].iter().filter_map(|later| match &later.event {
+            PageEvent::Append { buffer: other, boxes, bytes, error: None, .. } if other == buffer => {
+                Some((boxes, bytes))
+            }
+            _ => None,
         });
+        let told: Vec<&AppendedBox> = boxes.iter().filter(|b| is_told_by_its_digest(b)).collect();
+        // Lost is what others went in for. A piece of a segment, which no digest tells, would be the next to go in; where the
+        // trial ended before anything did, nobody knows.
+        let is_lost = match later.next() {
+            None => false,
+            Some((_, next)) if told.is_empty() => next != bytes,
+            Some(next) => {
+                let later: Vec<&Vec<AppendedBox>> =
+                    [next].into_iter().chain(later).map(|(boxes, _)| boxes).collect();
+                told.iter().any(|b| !later.iter().any(|boxes| boxes.contains(b)))
+            }
+        };
         let level = if is_lost { Level::Must } else { Level::Should };
         found.push(
             Violation::new(
@@ -85,8 +97,15 @@ pub fn no_append_while_updating(case: &Case) -> Vec<Violation> {
     found
 }
 
-/// Media data whose digest nobody served is a cut segment completed by the bytes of the next one, or no media.
+fn is_told_by_its_digest(b: &AppendedBox) -> bool {
+    matches!(b, AppendedBox::Init { .. } | AppendedBox::Mdat { .. })
+}
+
+/// Media data whose digest nobody served is a cut segment completed by the bytes of the next one, or no media. A player that
+/// appends none as it was served writes its own, which is its right: then this tells nothing for sure.
 pub fn whole_segments(case: &Case) -> Vec<Violation> {
+    let mut appended = case.trace.page.iter().flat_map(|entry| case.view.segments_in(entry));
+    let level = if appended.any(|segments| !segments.is_empty()) { None } else { Some(Level::Should) };
     let mut found = Vec::new();
     for entry in &case.trace.page {
         let PageEvent::Append { buffer, boxes, error: None, .. } = &entry.event else { continue };
@@ -97,10 +116,10 @@ pub fn whole_segments(case: &Case) -> Vec<Violation> {
             ));
         }
         if case.view.segments_in(entry).iter().any(|segments| segments.is_empty()) {
-            found.push(Violation::new(
-                entry.at_ms,
-                format!("media data was appended to SourceBuffer {buffer} that no segment was served with"),
-            ));
+            let what =
+                format!("media data was appended to SourceBuffer {buffer} that no segment was served with");
+            let violation = Violation::new(entry.at_ms, what);
+            found.push(level.map_or(violation.clone(), |level| violation.level(level)));
         }
     }
     found

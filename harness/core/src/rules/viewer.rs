@@ -213,12 +213,14 @@ fn unaccompanied_ms(case: &Case, msn: u64) -> f64 {
 /// The picture of an element that is meant to play stands still.
 pub fn stall(case: &Case) -> Vec<Violation> {
     let limit = case.expect.stall_limit_ms;
-    longest_stall(case)
-        .filter(|(at, length)| length - engine_ms(case, *at, at + length) > limit)
-        .map(|(at, length)| {
+    let too_long = stands(case).into_iter().filter(|stand| stand.length_ms > limit);
+    let blamed = too_long.map(|stand| (stand.length_ms - engine_ms(case, stand.from_ms, stand.to_ms), stand));
+    let worst = blamed.filter(|(blamed_ms, _)| *blamed_ms > limit).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    worst
+        .map(|(_, Stand { from_ms, length_ms, .. })| {
             Violation::new(
-                at,
-                format!("the picture stood still for {length:.0} ms; the limit is {limit:.0} ms"),
+                from_ms,
+                format!("the picture stood still for {length_ms:.0} ms; the limit is {limit:.0} ms"),
             )
         })
         .into_iter()
@@ -230,7 +232,7 @@ pub fn stall(case: &Case) -> Vec<Violation> {
 pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     let beats = || case.trace.beats.iter().filter(|b| b.of == Witness::Page);
     let playable_s = PLAYABLE_S.max(STOPS_WALL_S * case.trace.speed);
-    let seeks = own_seeks_ms(case.trace, &Conduct::read(case.trace));
+    let seeks = seeking_ms(case.trace);
     let is_seeking = |at_ms: f64| seeks.iter().any(|seek| seek.contains(&at_ms));
     let has_media = |beat: &Beat| (beat.playing || is_seeking(beat.at_ms)) && beat.ahead >= playable_s;
     let with_media_ms = beats()
@@ -242,16 +244,32 @@ pub fn engine_ms(case: &Case, from_ms: f64, to_ms: f64) -> f64 {
     with_media_ms.min(START_WALL_MS_MAX * case.trace.speed)
 }
 
-/// When it began and how long it was, after the first frame and before the trial's end. A playhead that its player puts
-/// elsewhere, or that begins anew with another MediaSource, has not moved on until another picture is shown.
-pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
-    let first = case.view.shown.first()?.at_ms;
+/// A time during which the picture stood still, though nobody had wished it to.
+#[derive(Debug, Clone, Copy)]
+struct Stand {
+    from_ms: f64,
+    to_ms: f64,
+    /// Without what nobody could watch, or had paused.
+    length_ms: f64,
+}
+
+/// How long the longest one was.
+pub fn longest_stall_ms(case: &Case) -> Option<f64> {
+    stands(case).into_iter().map(|stand| stand.length_ms).max_by(f64::total_cmp)
+}
+
+/// All of them, after the first frame and before the trial's end. A playhead that is put elsewhere, or that begins anew with
+/// another MediaSource, has not moved on until another picture is shown. Nobody but the viewer may have it stand: an engine
+/// that waits with `autoplay` behind the first frame makes the viewer wait, and so does a player that pauses.
+fn stands(case: &Case) -> Vec<Stand> {
+    let Some(first) = case.view.shown.first() else { return Vec::new() };
     let end = crate::judge::playing_until_ms(case.trace, case.expect);
     let conduct = Conduct::read(case.trace);
-    let seeks = own_seeks_ms(case.trace, &conduct);
-    // Nobody but the viewer may have it stand: an engine that waits with `autoplay` behind the first frame makes the viewer
-    // wait, and so does a player that pauses.
-    let wished = wished_seeks_ms(case.trace, &conduct);
+    let seeks = seeking_ms(case.trace);
+    // Who seeks waits for another picture from then on.
+    let is_wished = |from_ms: f64, to_ms: f64| {
+        conduct.jumps_ms.iter().any(|(begun_ms, _)| *begun_ms > from_ms && *begun_ms <= to_ms)
+    };
     let is_put = |from_ms: f64, to_ms: f64| {
         seeks.iter().any(|seek| seek.start <= to_ms && seek.end >= from_ms)
             || is_emptied(case.trace, from_ms, to_ms)
@@ -260,43 +278,33 @@ pub fn longest_stall(case: &Case) -> Option<(f64, f64)> {
     let is_shown = |from_ms: f64, to_ms: f64| {
         case.view.shown.iter().any(|shown| (from_ms + settles_ms..=to_ms).contains(&shown.at_ms))
     };
-    let mut longest: Option<(f64, f64)> = None;
-    // Since when, and where the playhead was at the last heartbeat, and when that was.
-    let mut since: Option<(f64, f64, f64)> = None;
+    let mut stands: Vec<Stand> = Vec::new();
+    // Where the playhead was at the last heartbeat.
+    let mut at = f64::NAN;
     let beats = case.trace.beats.iter().filter(|b| b.of == Witness::Page);
-    for beat in beats.filter(|b| b.at_ms >= first && b.at_ms <= end) {
+    for beat in beats.filter(|b| b.at_ms >= first.at_ms && b.at_ms <= end) {
         let Some(time) = beat.time else { continue };
-        let is_sought = wished.iter().any(|seek| seek.contains(&beat.at_ms));
-        let is_meant_to_play = beat.playing || !is_sought;
-        let goes_on = |begun_ms: f64, at: f64, before_ms: f64| {
+        let goes_on = |stand: &Stand| {
             let is_still = (time - at).abs() < STILL_S;
-            is_still || is_put(before_ms, beat.at_ms) && !is_shown(begun_ms, beat.at_ms)
+            let is_on_its_way = is_put(stand.to_ms, beat.at_ms) && !is_shown(stand.from_ms, beat.at_ms);
+            (is_still || is_on_its_way) && !is_wished(stand.to_ms, beat.at_ms)
         };
-        since = match since {
-            _ if !is_meant_to_play => None,
-            Some((begun_ms, at, before_ms)) if goes_on(begun_ms, at, before_ms) => {
-                Some((begun_ms, time, beat.at_ms))
+        match stands.last_mut().filter(|stand| goes_on(stand)) {
+            Some(stand) => {
+                let absent_ms = conduct.unwatched_or_paused_ms(stand.from_ms, beat.at_ms);
+                stand.to_ms = beat.at_ms;
+                stand.length_ms = stand.to_ms - stand.from_ms - absent_ms;
             }
-            _ => Some((beat.at_ms, time, beat.at_ms)),
-        };
-        if let Some((begun_ms, ..)) = since {
-            let length = beat.at_ms - begun_ms - conduct.unwatched_or_paused_ms(begun_ms, beat.at_ms);
-            if longest.is_none_or(|(_, l)| length > l) {
-                longest = Some((begun_ms, length));
-            }
+            None => stands.push(Stand { from_ms: beat.at_ms, to_ms: beat.at_ms, length_ms: 0.0 }),
         }
+        at = time;
     }
-    longest
+    stands
 }
 
 /// From when to when the element was seeking without the viewer's wish.
 fn own_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
     seeking_ms(trace).into_iter().filter(|seek| !conduct.jumps_within(seek.start, seek.end)).collect()
-}
-
-/// And with it.
-fn wished_seeks_ms(trace: &Trace, conduct: &Conduct) -> Vec<Range<f64>> {
-    seeking_ms(trace).into_iter().filter(|seek| conduct.jumps_within(seek.start, seek.end)).collect()
 }
 
 /// What is between the last picture that was read before a leap and the first one behind it, though no more was left out: one

@@ -138,12 +138,12 @@ fn check_fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     if fault.kinds().is_empty() {
         return Err(format!("this fault does nothing; give it one of `{}`", KINDS.join("`, `")));
     }
-    check_answer(fault)?;
+    check_answer(scenario, fault)?;
     check_playlist_fault(scenario, fault)?;
     check_reach(scenario, fault)
 }
 
-fn check_answer(fault: &Fault) -> Result<(), String> {
+fn check_answer(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     if let Some(status) = fault.status
         && !(200..=599).contains(&status)
     {
@@ -185,6 +185,9 @@ fn check_answer(fault: &Fault) -> Result<(), String> {
     }
     if fault.range.is_some() && !matches!(fault.on, Target::Init | Target::Segments { .. } | Target::Any) {
         return Err("`range` goes with segments and the init".into());
+    }
+    if fault.range.is_some() && scenario.playlist.byterange == Byterange::None {
+        return Err("`range` is about what is asked for by its bytes: set `byterange` in [playlist]".into());
     }
     for (name, value) in &fault.headers {
         let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -248,8 +251,18 @@ fn check_playlist_fault(scenario: &Scenario, fault: &Fault) -> Result<(), String
             return Err(format!("`{name}` wants `from = \"segment N\"`, and no `nth`"));
         }
     }
-    if fault.stale && fault.nth.is_some_and(|nth| nth.first() == 1) {
-        return Err("the first playlist can't be stale: nothing older was delivered".into());
+    if fault.stale && is_met_at_first(scenario, fault) {
+        return Err(
+            "the first playlist can't be stale: nothing older was delivered; give the fault an `nth` above 1, or a `from`"
+                .into(),
+        );
+    }
+    if fault.swap && matches!(fault.on, Target::Segments { first, last } if first == last) {
+        return Err("`swap` turns several entries round: \"segment 105..106\"".into());
+    }
+    if fault.same_as.is_some_and(|target| target.first_segment().is_some_and(|msn| fault.on.has_segment(msn)))
+    {
+        return Err("`same_as` names another segment".into());
     }
     if fault.text.is_some() && fault.file.is_some() {
         return Err("`text` or `file`, not both".into());
@@ -268,6 +281,18 @@ fn check_playlist_fault(scenario: &Scenario, fault: &Fault) -> Result<(), String
         return Err(format!("segment {msn} is in the first playlist already: a {what} begins after it"));
     }
     Ok(())
+}
+
+/// Whether the fault is about the first answer of all.
+fn is_met_at_first(scenario: &Scenario, fault: &Fault) -> bool {
+    let is_first = fault.nth.is_none_or(|nth| nth.first() == 1);
+    let listed_at_first = scenario.stream.media_sequence + scenario.stream.first();
+    let is_from_the_start = match fault.from {
+        None => true,
+        Some(Moment::At(span)) => span.ms(f64::INFINITY) <= 0.0,
+        Some(Moment::Published(msn)) => msn < listed_at_first,
+    };
+    is_first && is_from_the_start
 }
 
 /// Whether the stream ever gets to what the fault is about.
@@ -328,7 +353,14 @@ fn check_end(scenario: &Scenario) -> Result<(), ScenarioError> {
     match (&scenario.until, scenario.expect.outcome) {
         (None, Outcome::Playing) => {
             return Err(ScenarioError {
-                message: "`until` is missing: say when the trial ends, for example until = \"segment 112\" (only `outcome = \"ended\"` or `\"failed\"` can do without)".into(),
+                message: "`until` is missing: say when the trial ends, for example until = \"segment 112\" (only `outcome = \"failed\"` or `\"open\"` can do without)".into(),
+                span: None,
+            });
+        }
+        (None, Outcome::Ended) => {
+            return Err(ScenarioError {
+                message: "`until` is missing: say which segment is shown last before the stream is over"
+                    .into(),
                 span: None,
             });
         }
@@ -349,6 +381,14 @@ fn check_end(scenario: &Scenario) -> Result<(), ScenarioError> {
     let span = scenario.until.as_ref().map(|until| until.span()).unwrap_or_default();
     if until < scenario.stream.media_sequence || scenario.last_msn().is_some_and(|last| until > last) {
         return Err(ScenarioError::at(span, format!("segment {until} is never published")));
+    }
+    if scenario.last_msn() == Some(until) && scenario.expect.outcome == Outcome::Playing {
+        return Err(ScenarioError::at(
+            span,
+            format!(
+                "segment {until} is the stream's last: give [expect] `outcome = \"ended\"`, or end the trial with a segment before"
+            ),
+        ));
     }
     if until - scenario.stream.media_sequence > UNTIL_SEGMENTS_MAX {
         return Err(ScenarioError::at(
@@ -373,6 +413,22 @@ fn check_expect(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
             ));
         }
     }
+    let first_msn = scenario.stream.media_sequence;
+    let end = scenario.last_msn().or(scenario.until_msn()).unwrap_or(first_msn + UNTIL_SEGMENTS_MAX);
+    let named = [("shown", &expect.shown), ("not_shown", &expect.not_shown), ("may_skip", &expect.may_skip)];
+    let beyond =
+        named.into_iter().flat_map(|(key, targets)| targets.iter().map(move |target| (key, *target)));
+    for (key, target) in beyond {
+        if let Target::Segments { first, last } = target
+            && (first > end + REACH_BEYOND_UNTIL || last < first_msn || last > first_msn + UNTIL_SEGMENTS_MAX)
+        {
+            return Err(whole_line(
+                text,
+                key,
+                format!("no trial comes to `{target}`: it goes from segment {first_msn} to segment {end}"),
+            ));
+        }
+    }
     let overlap = expect.shown.iter().find(|shown| {
         let Target::Segments { first, last } = shown else { return false };
         (*first..=*last).any(|msn| expect.not_shown.iter().any(|t| t.has_segment(msn)))
@@ -391,11 +447,19 @@ fn check_expect(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
     if expect.av_sync.is_some_and(|span| !AV_SYNC_MS.contains(&span.ms(f64::NAN))) {
         return Err(whole_line(text, "av_sync", "`av_sync` must be 40 ms to 400 ms".into()));
     }
-    if expect.recover.is_some() && !scenario.faults().any(|f| f.until.is_some() || f.lasting.is_some()) {
+    if expect.recover.is_some() && !scenario.faults().any(|f| f.until.is_some()) {
         return Err(whole_line(
             text,
             "recover",
-            "`recover` is counted from the end of a fault: give one an `until` or a `for`".into(),
+            "`recover` is counted from the end of a fault: give one an `until`".into(),
+        ));
+    }
+    if expect.recover.is_some() && scenario.faults().any(|f| f.lasting.is_some()) {
+        return Err(whole_line(
+            text,
+            "recover",
+            "when a fault with `for` ends depends on who asks for what: with `recover`, give it an `until` instead"
+                .into(),
         ));
     }
     Ok(())

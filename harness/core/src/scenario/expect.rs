@@ -19,7 +19,7 @@ pub struct ExpectSettings {
     /// From the first playlist request to the first frame.
     #[schemars(extend("default" = "ideal + 3td"), extend("examples" = ["5s"]))]
     pub start: Limit,
-    /// From the end of the last fault that ends, to an advancing picture.
+    /// From the end of the last fault that has an `until`, to an advancing picture.
     #[schemars(extend("examples" = ["2td"]))]
     pub recover: Option<Limit>,
     /// How far the picture may be behind the camera, at any time after the first frame. A segment's first frame was

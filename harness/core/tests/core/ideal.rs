@@ -167,7 +167,7 @@ fn a_missing_playlist_ends_it_with_what_it_has() {
 
 #[test]
 fn the_end_of_the_stream_is_the_end() {
-    let body = fault("playlist", "from = \"segment 108\"\nendlist = true");
+    let body = fault("playlist", "from = \"segment 108\"\nendlist = true\n[expect]\noutcome = \"ended\"");
     let ideal = ideal(&origin(&body), &Viewer::default(), None, 1e9);
     assert_eq!(ideal.ready_ms.keys().last(), Some(&108));
     near(ideal.finish_ms, 14_000.0);

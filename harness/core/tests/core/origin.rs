@@ -312,7 +312,9 @@ fn the_second_laps_time_goes_on() {
 
 #[test]
 fn the_last_segments_stay_when_the_stream_has_ended() {
-    let mut origin = origin("[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n");
+    let mut origin = origin(
+        "[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n[expect]\noutcome = \"ended\"\n",
+    );
     assert_eq!(listed(&origin.handle(1e6, PLAYLIST_PATH)), [104, 105, 106, 107, 108]);
     assert_eq!(origin.handle(1e6, &segment(108)).status, 200);
     assert_eq!(origin.handle(1e6, &segment(104)).status, 200);

@@ -87,9 +87,10 @@ pub fn scenario_with_line(key: &Key, line: &str) -> String {
         ("fault", "variant") => {
             (1..=7).map(|n| format!("[[variant]]\nfixture = \"bars\"\nbandwidth = {n}\n")).collect()
         }
+        ("fault", "range") => "[playlist]\nbyterange = \"offset\"\n".into(),
         ("fault", "audio") => "[audio]\nfixture = \"bars-sound\"\n".into(),
         ("page", "autoplay") => "[[action]]\nat = \"2s\"\npage = \"play\"\n".into(),
-        ("expect", "recover") => "[[fault]]\non = \"segment 105\"\nfor = \"3s\"\nstatus = 404\n".into(),
+        ("expect", "recover") => "[[fault]]\non = \"segment 105\"\nuntil = \"8s\"\nstatus = 404\n".into(),
         ("expect", "outcome") => {
             "[[fault]]\non = \"playlist\"\nfrom = \"segment 112\"\nendlist = true\n".into()
         }
@@ -124,13 +125,14 @@ pub fn companions(key: &Key) -> &'static [&'static str] {
         ("fault", "stale" | "behind" | "empty" | "target_duration" | "text" | "file") => {
             &["on = \"playlist\"", "nth = \"2..\""]
         }
-        ("fault", "endlist" | "jump" | "pause") => &["on = \"playlist\"", "from = \"segment 112\""],
+        ("fault", "endlist" | "jump" | "pause") => &["on = \"playlist\"", "from = \"segment 113\""],
         ("fault", "content_length") => &["on = \"init\"", "truncate = \"50%\""],
         ("fault", "before") => &["on = \"init\"", "nth = \"1\"", "reset = \"0\""],
         ("fault", "refuse") => &["on = \"*\""],
         ("fault", "on" | "nth" | "from" | "until" | "for" | "never" | "variant" | "audio") => {
             &["on = \"segment 105\"", "status = 404"]
         }
+        ("fault", "swap") => &["on = \"segment 105..106\""],
         ("fault", _) => &["on = \"segment 105\""],
         ("action", "to") => &["at = \"segment 104\"", "page = \"seek\""],
         ("action", "by") => &["at = \"segment 104\"", "page = \"clock\""],

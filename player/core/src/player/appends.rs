@@ -89,10 +89,12 @@ impl Player {
         }
         self.rebuilt_ms = now_ms;
         self.rebuilds += 1;
-        if self.phase != Phase::Playing || self.rebuilds > REBUILDS_MAX {
+        // Where a list has ended, its last segments are decoded when all have been appended.
+        if (self.phase != Phase::Playing && !self.has_all) || self.rebuilds > REBUILDS_MAX {
             shell.report(Report::MediaError);
             return self.close(shell);
         }
+        self.phase = Phase::Playing;
         shell.report(Report::MediaLost);
         let is_careful = self.rebuilds > 1 && self.next_msn <= self.careful_end_msn;
         self.careful_end_msn = self.careful_end_msn.max(self.next_msn + 1);
@@ -117,9 +119,14 @@ impl Player {
         if end_s >= 0.0 {
             self.left_s = end_s - self.view.playhead_s;
         }
-        self.reader.place_before(shell, self.next_msn, self.left_s);
-        self.next_msn = self.reader.found_msn;
-        self.resume_s = self.reader.found_s;
+        self.resume_s = 0.0;
+        // An init that no SourceBuffer takes behind the one before, as with another number of tracks, gets a MediaSource of its
+        // own, once what was before it has nearly been played.
+        if !is_careful || self.busy != Busy::Init {
+            self.reader.place_before(shell, self.next_msn, self.left_s);
+            self.next_msn = self.reader.found_msn;
+            self.resume_s = self.reader.found_s;
+        }
         self.resumes = true;
         self.cancel(Resource::Segment, shell);
         self.begin_run();

@@ -1,4 +1,5 @@
-//! Every wait, count and distance of the player. `_TD` is in target durations, `_S` in seconds.
+//! Every wait, count and distance of the player. `_TD` is in target durations, `_S` in seconds, `_MS` in
+//! milliseconds.
 
 /// Taken for the target duration until a playlist told it, in seconds.
 pub const TARGET_DURATION_UNKNOWN_S: f64 = 2.0;
@@ -7,26 +8,27 @@ pub const TARGET_DURATION_S_MAX: f64 = 60.0;
 /// RFC 8216, section 6.3.3: not closer to the end of a live playlist.
 pub const HOLD_BACK_TD: f64 = 3.0;
 /// A request that takes longer is cancelled and counts as failed. A link that is too slow for the stream would
-/// then never deliver anything, so a segment gets longer as long as the one before needed more than this.
+/// then never deliver anything, so each gets longer as long as the one before of its kind needed more than this.
 pub const TIMEOUT_TD: f64 = 1.5;
 pub const TIMEOUT_SLOW_TD: f64 = 2.5;
 /// The waits between tries double from here up to `BACKOFF_TD_MAX`.
 pub const BACKOFF_TD: f64 = 0.25;
 pub const BACKOFF_TD_MAX: f64 = 1.0;
-/// A playlist that has failed for longer than this is lost.
-pub const PLAYLIST_LOST_TD: f64 = 10.0;
+/// A playlist that has failed for longer than this is lost: where segments are short, networks are gone for no shorter.
+pub const PLAYLIST_LOST_MS: f64 = 30_000.0;
 /// Requests for one init.
 pub const INIT_TRIES_MAX: u32 = 8;
-/// Requests for one segment that fails for reasons that may pass, and for one that the server says is absent.
-pub const SEGMENT_TRIES_MAX: u32 = 5;
-pub const SEGMENT_ABSENT_TRIES_MAX: u32 = 3;
+/// Requests for one segment, the last of them 1.75 target durations after the first: it may be listed before it is there, and
+/// what is buffered lasts longer.
+pub const SEGMENT_TRIES_MAX: u32 = 4;
 /// Segments given up in a row, after which the stream is.
-pub const SKIPS_MAX: u32 = 10;
+pub const SKIPS_MAX: u32 = 16;
 /// A timeout costs more patience than a quick answer: two of them are enough.
 pub const TIMEOUT_TRIES: u32 = 3;
 /// A list whose sequence numbers went back may be an old one from a cache; it is a restart of the stream if
-/// that many answers in a row say so, or at once if it ends that far before what was listed.
-pub const RESTART_ANSWERS: u32 = 3;
+/// that many answers in a row say so, fewer of them if it ends that far before what was listed, and at once with another init.
+pub const RESTART_ANSWERS: u64 = 3;
+pub const RESTART_ANSWERS_FAR: u64 = 2;
 pub const RESTART_MSN_GAP: u64 = 16;
 /// Nothing is requested while this much is buffered ahead of the playhead, in seconds.
 pub const AHEAD_S_MAX: f64 = 60.0;

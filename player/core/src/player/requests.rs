@@ -20,13 +20,10 @@ impl Player {
     }
 
     pub(super) fn load(&mut self, resource: Resource, place: Place, now_ms: f64, shell: &mut impl Shell) {
-        let mut timeout_td = TIMEOUT_TD;
         if resource == Resource::Segment {
             self.segment_began_ms = now_ms;
-            if self.is_slow {
-                timeout_td = TIMEOUT_SLOW_TD;
-            }
         }
+        let timeout_td = if self.is_slow[resource as usize] { TIMEOUT_SLOW_TD } else { TIMEOUT_TD };
         let at_ms = now_ms + timeout_td * self.td_ms;
         let request = self.request(resource);
         request.state = State::Loading;
@@ -67,6 +64,10 @@ impl Player {
             return;
         }
         let segment = self.reader.segment;
+        // It was asked for in vain until it left the list.
+        if segment.msn != self.next_msn && self.request(Resource::Segment).failures > 0 {
+            return self.skip_segment(shell);
+        }
         if state == State::Idle || segment.msn != self.next_msn {
             self.cancel(Resource::Segment, shell);
             if segment.msn != self.next_msn || segment.discontinuity {
@@ -118,8 +119,9 @@ impl Player {
             td_s = TARGET_DURATION_S_MAX;
         }
         self.td_ms = td_s * 1000.0;
-        self.end_list = self.reader.end_list;
+        let end_list = self.reader.end_list;
         self.failing_since_ms = f64::NAN;
+        self.is_slow[0] = took_ms > TIMEOUT_TD * self.td_ms;
 
         // RFC 8216, section 6.3.4: counted from the beginning of the last request.
         let text_hash = playlist::text_hash(shell);
@@ -128,7 +130,7 @@ impl Player {
         #[cfg(feature = "full")]
         {
             self.switch.stale += 1;
-            if wait_td == 1.0 || self.end_list || self.next_msn < self.end_msn {
+            if wait_td == 1.0 || end_list || self.next_msn < self.end_msn {
                 self.switch.stale = 0;
             } else if self.switch.stale >= VARIANT_STALE_MAX && self.fail_over(shell) {
                 return;
@@ -138,6 +140,7 @@ impl Player {
         *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
 
         if end_msn == first_msn {
+            self.end_list = end_list;
             return;
         }
         #[cfg(feature = "full")]
@@ -147,7 +150,19 @@ impl Player {
         if self.has_joined && end_msn < self.end_msn {
             self.rollbacks += 1;
             let is_far = end_msn + RESTART_MSN_GAP < self.first_msn;
-            if self.rollbacks < RESTART_ANSWERS && !is_far && map_key == self.map_key {
+            // What was listed first, under the same number: another edge, which will come to what is next.
+            let is_behind =
+                self.reader.pick(shell, self.first_msn) && self.reader.segment_key(shell) == self.first_key;
+            let answers = if is_behind {
+                count
+            } else if map_key != self.map_key {
+                0
+            } else if is_far {
+                RESTART_ANSWERS_FAR
+            } else {
+                RESTART_ANSWERS
+            };
+            if self.rollbacks < answers {
                 return;
             }
             // A new stream under the old name, and an init whose bytes may be others.
@@ -158,6 +173,9 @@ impl Player {
             self.has_joined = false;
         }
         self.rollbacks = 0;
+        self.end_list = end_list;
+        self.reader.pick(shell, first_msn);
+        self.first_key = self.reader.segment_key(shell);
         self.first_msn = first_msn;
         self.end_msn = end_msn;
         if !self.has_joined {
@@ -190,14 +208,12 @@ impl Player {
         request.at_ms = now_ms + wait_td * td_ms;
         request.failures += weight;
         let failures = request.failures;
-        let is_absent = matches!(status, 400..500) && !matches!(status, 408 | 429);
         // Not what a lost connection may be to blame for, and others would share.
         #[cfg(feature = "full")]
         let has_other = (status > 0 || resource != Resource::Segment && weight > 1)
             && failures
                 >= match resource {
                     Resource::Playlist if matches!(status, 404 | 410) => 1,
-                    Resource::Segment if is_absent => SEGMENT_ABSENT_TRIES_MAX,
                     Resource::Segment => SEGMENT_TRIES_MAX,
                     _ => VARIANT_TRIES_MAX,
                 }
@@ -218,27 +234,26 @@ impl Player {
                     } else {
                         self.fatal(Report::NoPlaylist, shell);
                     }
-                } else if failing_ms > self.patience_ms.max(PLAYLIST_LOST_TD * td_ms) {
+                } else if failing_ms > self.patience_ms.max(PLAYLIST_LOST_MS) {
                     self.fatal(Report::PlaylistLost, shell);
                 }
             }
+            // Without a connection it is not their fault.
+            _ if status == 0 && self.request(Resource::Playlist).failures > 0 => {}
             Resource::Init => {
                 if failures >= INIT_TRIES_MAX {
                     self.fatal(Report::InitLost, shell);
                 }
             }
             Resource::Segment => {
-                // Without a connection it is not the segment's fault.
-                let is_offline = status == 0 && self.request(Resource::Playlist).failures > 0;
-                let tries_max = if is_absent { SEGMENT_ABSENT_TRIES_MAX } else { SEGMENT_TRIES_MAX };
-                if failures >= tries_max && !is_offline {
+                if failures >= SEGMENT_TRIES_MAX {
                     self.skip_segment(shell);
                 }
             }
         }
     }
 
-    fn skip_segment(&mut self, shell: &mut impl Shell) {
+    pub(super) fn skip_segment(&mut self, shell: &mut impl Shell) {
         self.cancel(Resource::Segment, shell);
         self.next_msn += 1;
         self.begin_run();

@@ -38,10 +38,8 @@ impl Player {
     /// The list is another variant's. Its numbers need not be those of the one before, but both lists end at about the same
     /// moment; the segment itself will tell.
     pub(super) fn switch_lists(&mut self, first_msn: u64, end_msn: u64, shell: &mut impl Shell) {
-        // One that has come is still appended, behind its own init.
-        if self.request(Resource::Segment).state != State::Ready {
-            self.cancel(Resource::Segment, shell);
-        }
+        // Of the old one nothing more is appended, whose init may never have come.
+        self.cancel(Resource::Segment, shell);
         self.switch.is_asked = false;
         self.switch.is_new = true;
         if self.next_msn < first_msn || self.next_msn > end_msn {
@@ -62,6 +60,11 @@ impl Player {
         let gap_s = start_s - self.view.end_s - FITS_S;
         let segments = (gap_s * 1000.0 / self.td_ms) as i64 + i64::from(gap_s > 0.0);
         if self.view.end_s < 0.0 || segments == 0 {
+            return false;
+        }
+        // The clocks of its media are other ones.
+        if segments.unsigned_abs() > RESTART_MSN_GAP {
+            self.begin_run();
             return false;
         }
         self.next_msn = self.next_msn.wrapping_sub(segments as u64);

@@ -191,3 +191,98 @@ fn a_list_grows_from_nothing() {
     assert_eq!(msns(&world), (0..=13).collect::<Vec<_>>());
     assert!(world.reports.is_empty());
 }
+
+/// What a server at the edge of a network knew so many milliseconds ago.
+fn edge(now_ms: u64, ago_ms: u64) -> Answer {
+    plain("", now_ms.saturating_sub(ago_ms))
+}
+
+/// Goal: an edge that stays behind is no other stream. Method: from 10 s on all lists are four segments old.
+#[test]
+fn an_edge_that_stays_behind_repeats_nothing() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 10_000 => edge(now_ms, 8_000),
+        _ => plain(uri, now_ms),
+    });
+    world.run(61_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=130).collect::<Vec<_>>(), "{log}");
+    assert!(world.reports.is_empty() && world.count("init.mp4") == 1, "{log}");
+}
+
+/// Goal: nor is one answer that is far behind. Method: one is 25 segments old.
+#[test]
+fn one_answer_from_long_ago_repeats_nothing() {
+    let long_ago = || Answer::Body(list(75, 80, segment), 30);
+    let mut world = World::new(move |uri, nth, now_ms| match uri {
+        "" if nth == 6 => long_ago(),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=119).collect::<Vec<_>>(), "{log}");
+    assert!((75..80).all(|msn| world.count(&format!("s{msn}.m4s")) == 0), "{log}");
+}
+
+/// Goal: nor is one that does not know of another init yet. Method: from 107 on there is one, and one answer is two segments
+/// old.
+#[test]
+fn one_old_answer_where_the_init_changes_repeats_nothing() {
+    let of = |now_ms: u64| {
+        let (first, end) = window(now_ms);
+        let line = |msn| match msn {
+            107 => format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"two.mp4\"\n{}", segment(msn)),
+            _ => segment(msn),
+        };
+        let text = list(first, end, line);
+        Answer::Body(if first > 107 { text.replace("init", "two") } else { text }, 30)
+    };
+    let mut world = World::new(move |uri, nth, now_ms| match uri {
+        "" if nth == 5 => of(now_ms - 4_000),
+        "" => of(now_ms),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=119).collect::<Vec<_>>(), "{log}");
+    assert_eq!((world.count("init.mp4"), world.count("two.mp4")), (1, 1), "{log}");
+}
+
+/// Goal: of an old answer nothing is believed, its end neither. Method: one that is two segments old says that it is the last.
+#[test]
+fn the_end_in_an_old_answer_is_none() {
+    let mut world = World::new(|uri, nth, now_ms| match (uri, edge(now_ms, 4_000)) {
+        ("", Answer::Body(text, wait_ms)) if nth == 6 => Answer::Body(text + "#EXT-X-ENDLIST\n", wait_ms),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=119).collect::<Vec<_>>(), "{log}");
+    assert!(!world.is_ended, "{log}");
+}
+
+#[test]
+fn an_empty_list_may_be_the_end() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 8_000 => Answer::Body(list(110, 110, segment) + "#EXT-X-ENDLIST\n", 30),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    assert!(world.is_ended && world.reports.is_empty(), "{}", world.log.join("\n"));
+}
+
+#[test]
+fn spaces_where_none_may_be_change_nothing() {
+    let mut world = World::new(|uri, _, now_ms| match plain(uri, now_ms) {
+        Answer::Body(text, wait_ms) if uri.is_empty() => {
+            let text =
+                text.replace("INF:", "INF: ").replace("ION:", "ION: ").replace("SEQUENCE:", "SEQUENCE: ");
+            Answer::Body(if now_ms > 20_000 { text + "#EXT-X-ENDLIST \n" } else { text }, wait_ms)
+        }
+        other => other,
+    });
+    world.run(61_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=115).collect::<Vec<_>>(), "{log}");
+    assert!(world.is_ended && world.reports.is_empty(), "{log}");
+}

@@ -133,7 +133,7 @@ fn survives_segment_faults() {
 
 #[test]
 fn skips_a_segment_that_stays_away() {
-    for (answer, tries) in [(Answer::Status(404, 20), 3), (Answer::Status(500, 20), 5), (Answer::Never, 2)] {
+    for (answer, tries) in [(Answer::Status(404, 20), 4), (Answer::Status(500, 20), 4), (Answer::Never, 2)] {
         let mut world = World::new(move |uri, _, now_ms| match uri {
             "s106.m4s" => answer.clone(),
             _ => plain(uri, now_ms),
@@ -159,18 +159,64 @@ fn a_slow_link_still_delivers() {
     assert!(msns(&world).is_sorted());
 }
 
+/// Goal: a stream of which nothing can be had is told of, however long each segment is tried: it leaves the list meanwhile.
 #[test]
 fn segments_lost_for_good_are_fatal_once() {
+    for status in [403, 503] {
+        let mut world = World::new(move |uri, _, now_ms| match uri {
+            "" | "init.mp4" => plain(uri, now_ms),
+            _ if now_ms < 5_000 => plain(uri, now_ms),
+            _ => Answer::Status(status, 20),
+        });
+        world.run(120_000);
+        let fatal: Vec<_> = world.reports.iter().filter(|report| !is_warning(report)).collect();
+        assert_eq!(fatal, [&Report::SegmentsLost], "{status}");
+        assert!(world.is_ended && world.is_closed);
+        assert!((30_000..80_000).contains(&world.request_times.last().unwrap().1), "{status}");
+    }
+}
+
+/// Goal: who lists a segment before it is there takes nobody's patience with the stream. Method: each comes 2 s after it was
+/// listed.
+#[test]
+fn what_is_listed_before_it_is_there_is_waited_for() {
     let mut world = World::new(|uri, _, now_ms| match uri {
         "" | "init.mp4" => plain(uri, now_ms),
-        _ if now_ms < 5_000 => plain(uri, now_ms),
-        _ => Answer::Status(403, 20),
+        _ if number(uri) + 1 >= window(now_ms).1 => Answer::Status(403, 20),
+        _ => plain(uri, now_ms),
     });
-    world.run(60_000);
-    let fatal: Vec<_> = world.reports.iter().filter(|report| !is_warning(report)).collect();
-    assert_eq!(fatal, [&Report::SegmentsLost]);
-    assert!(world.is_ended && world.is_closed);
-    assert!(world.request_times.last().unwrap().1 < 30_000);
+    world.run(61_000);
+    assert_eq!(msns(&world), (102..=133).collect::<Vec<_>>(), "{}", world.log.join("\n"));
+    assert!(world.reports.is_empty() && world.played_s > 58.0, "{}", world.played_s);
+}
+
+/// Goal: a source that is away while the playlist goes on is no end. Method: twelve segments in a row are not there.
+#[test]
+fn twelve_missing_segments_are_survived() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" | "init.mp4" => plain(uri, now_ms),
+        _ if (106..118).contains(&number(uri)) => Answer::Status(404, 20),
+        _ => plain(uri, now_ms),
+    });
+    world.run(61_000);
+    let expected: Vec<u64> = (102..=134).filter(|msn| !(106..118).contains(msn)).collect();
+    assert_eq!(msns(&world), expected, "{}", world.log.join("\n"));
+    assert!(world.reports.iter().all(is_warning));
+}
+
+/// Goal: answers that always take longer than a timeout are got nevertheless. Method: playlists after 1.6 target durations.
+#[test]
+fn a_playlist_that_is_always_slow_is_waited_for() {
+    let mut world = World::new(|uri, _, now_ms| match plain(uri, now_ms) {
+        Answer::Body(text, _) if uri.is_empty() => Answer::Body(text, 3_200),
+        other => other,
+    });
+    world.run(61_000);
+    let log = world.log.join("\n");
+    assert!(world.reports.is_empty(), "{log}");
+    assert!(msns(&world).windows(2).all(|pair| pair[1] == pair[0] + 1), "{log}");
+    assert!(world.log.iter().filter(|line| line.contains("cancel Playlist")).count() < 4, "{log}");
+    assert!(world.played_s > 50.0, "{} {log}", world.played_s);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use segproof_player_core::Event;
 
-use crate::world::{World, number, plain};
+use crate::world::{Answer, World, list, number, plain, segment, window};
 use crate::{is_warning, msns};
 
 /// Goal: a segment that shows no more than its absence leaves no hole. Method: one without a key frame, so that
@@ -57,4 +57,69 @@ fn three_segments_in_a_row_that_break_the_append_are_left_out() {
     world.run(31_000);
     assert!(world.appended.contains(&"s119.m4s".into()), "{}", world.log.join("\n"));
     assert!(world.reports.iter().all(is_warning));
+}
+
+/// Goal: what a decoder finds out when all has been appended is no more than at other times. Method: the last segment but one
+/// of a list that has ended.
+#[test]
+fn a_segment_that_cannot_be_decoded_is_left_out_before_the_end_too() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 6_000 => Answer::Body(list(103, 110, segment) + "#EXT-X-ENDLIST\n", 30),
+        _ => plain(uri, now_ms),
+    });
+    world.undecodable = (108, 0.0);
+    world.run(60_000);
+    let log = world.log.join("\n");
+    assert!(world.reports.iter().all(is_warning), "{log}");
+    assert!(world.appended.contains(&"s109.m4s".into()) && world.is_ended && world.is_closed, "{log}");
+}
+
+/// Goal: an ad that cannot be played is left out. Method: four segments behind an init that the engine has no decoder for.
+#[test]
+fn a_break_without_a_decoder_is_left_out() {
+    let is_ad = |msn: u64| (107..111).contains(&msn);
+    let mut world = World::new(move |uri, _, now_ms| match uri {
+        "" => {
+            let (first, end) = window(now_ms);
+            let map = |msn| if is_ad(msn) { "ad.mp4" } else { "init.mp4" };
+            let line = |msn| {
+                let changes = msn == 107 || msn == 111;
+                let head = format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"{}\"\n", map(msn));
+                format!("{}{}", if changes { head } else { String::new() }, segment(msn))
+            };
+            Answer::Body(list(first, end, line).replacen("init.mp4", map(first), 1), 30)
+        }
+        _ => plain(uri, now_ms),
+    });
+    world.refuse = Box::new(|uri, _| (uri == "ad.mp4").then_some(Event::Unsupported));
+    world.run(41_000);
+    let log = world.log.join("\n");
+    assert_eq!(msns(&world), (102..=124).filter(|msn| !is_ad(*msn)).collect::<Vec<_>>(), "{log}");
+    assert!(world.reports.iter().all(is_warning), "{log}");
+    assert_eq!(world.buffered.len(), 1, "{log}");
+}
+
+/// Goal: an init of other tracks, which no SourceBuffer takes behind the one before, is played for all that. Method: it is refused
+/// wherever something of the old one is there.
+#[test]
+fn an_init_that_is_refused_behind_another_gets_a_media_source_of_its_own() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" => {
+            let (first, end) = window(now_ms);
+            let line = |msn| match msn {
+                107 => format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"mute.mp4\"\n{}", segment(msn)),
+                _ => segment(msn),
+            };
+            let text = list(first, end, line);
+            Answer::Body(if first > 107 { text.replace("init.mp4", "mute.mp4") } else { text }, 30)
+        }
+        _ => plain(uri, now_ms),
+    });
+    world.keeps_tracks = true;
+    world.run(41_000);
+    let log = world.log.join("\n");
+    let shown: std::collections::BTreeSet<u64> = msns(&world).into_iter().collect();
+    assert_eq!(shown, (102..=124).collect(), "{log}");
+    assert!(world.reports.iter().all(is_warning), "{log}");
+    assert!(world.played_s > 38.0, "{} {log}", world.played_s);
 }

@@ -196,3 +196,42 @@ fn an_outage_of_all_changes_little() {
         assert!(*msns(&world).last().unwrap() >= 128, "{log}");
     }
 }
+
+/// Goal: encoders whose clocks have nothing to do with each other can stand in for each other. Method: the light variant's
+/// media time is 300 s ahead, and behind, when the heavy one's playlist is gone.
+#[test]
+fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_one_was() {
+    for shift_s in [300.0, -150.0] {
+        let mut world = two(0, 0, |_| 50);
+        let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+        world.server = Box::new(move |uri, nth, now_ms| match uri {
+            "v1" if now_ms >= 8_000 => Answer::Status(404, 20),
+            _ => server(uri, nth, now_ms),
+        });
+        world.media = Box::new(move |uri| {
+            let shift_s = if uri.starts_with("light") { shift_s } else { 0.0 };
+            (2.0 * number(uri) as f64 + shift_s, 2.0)
+        });
+        world.run(40_000);
+        let log = world.log.join("\n");
+        let shown = shown(&world, 0);
+        assert!(shown.windows(2).all(|pair| pair[1] == pair[0] + 1) && shown.len() > 20, "{log}");
+        assert_eq!(world.buffered.len(), 1, "{log}");
+    }
+}
+
+/// Goal: nothing of a variant whose init is missing is appended behind another one's. Method: its segment has come meanwhile.
+#[test]
+fn a_variant_without_its_init_is_left_with_its_segment() {
+    let mut world = two(0, 0, |_| 50);
+    let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+    world.server = Box::new(move |uri, nth, now_ms| match uri {
+        "heavy0.mp4" => Answer::Status(404, 20),
+        _ => server(uri, nth, now_ms),
+    });
+    world.run(20_000);
+    let log = world.log.join("\n");
+    assert!(world.count("heavy102.m4s") > 0 && world.appended.len() > 8, "{log}");
+    assert!(world.appended.iter().all(|uri| uri.starts_with("light")), "{log}");
+    assert!(world.reports.is_empty(), "{log}");
+}

@@ -73,6 +73,8 @@ pub struct World {
     pub variants: Vec<f64>,
     pub variant: usize,
     lost: Vec<usize>,
+    /// A MediaSource takes no init behind another one.
+    pub keeps_tracks: bool,
     /// Their inits have the same name.
     pub one_init: bool,
     /// Nothing runs and nothing plays meanwhile: the computer sleeps, or the page is busy with itself.
@@ -131,6 +133,7 @@ impl World {
             variants: Vec::new(),
             variant: 0,
             lost: Vec::new(),
+            keeps_tracks: false,
             one_init: false,
             asleep_ms: 0..0,
             playhead_s: 0.0,
@@ -368,7 +371,9 @@ impl Shell for World {
             Some(start_s) => self.say(format!("append {uri} as a run at {start_s}")),
             None => self.say(format!("append {uri}")),
         }
-        if let Some(event) = (self.refuse)(&uri, self.now_ms) {
+        let is_other_init = self.init_appended && resource == Resource::Init && uri != self.last_init;
+        let refused = (self.keeps_tracks && is_other_init).then_some(Event::Broken);
+        if let Some(event) = refused.or_else(|| (self.refuse)(&uri, self.now_ms)) {
             return self.after(1, Done::Refused(event));
         }
         if resource == Resource::Init {
@@ -422,6 +427,7 @@ impl Shell for World {
     fn rebuild(&mut self) {
         self.say("rebuild".into());
         self.sticks_at_ms = u64::MAX;
+        self.is_ended = false;
         self.buffered.clear();
         self.playhead_s = 0.0;
         self.offset_s = 0.0;

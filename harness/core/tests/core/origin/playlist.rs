@@ -95,7 +95,9 @@ fn a_gap_is_listed_and_absent() {
 
 #[test]
 fn endlist_is_in_the_last_playlist_and_nothing_follows() {
-    let mut faulty = origin("[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n");
+    let mut faulty = origin(
+        "[[fault]]\non = \"playlist\"\nfrom = \"segment 108\"\nendlist = true\n[expect]\noutcome = \"ended\"\n",
+    );
     let mut ends = |at_ms| {
         let reply = faulty.handle(at_ms, PLAYLIST_PATH);
         (*listed(&reply).last().unwrap(), text(&reply).ends_with("#EXT-X-ENDLIST\n"))

@@ -2,9 +2,9 @@
 
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::Level;
-use segproof_core::trace::{AppendedBox, Content, End, PageEvent, Resource};
+use segproof_core::trace::{AppendedBox, Content, End, Listing, PageEvent, Resource};
 
-use super::{Pairs, bent, levels};
+use super::{Pairs, bent, bent_from, levels};
 use crate::session::{Plan, Session, append, listing, media_boxes, playlist, segment, segment_path};
 
 pub const PAIRS: &[Pairs] = &[
@@ -19,8 +19,12 @@ pub const PAIRS: &[Pairs] = &[
                     s.append_segment(9000.0, 103);
                 })
             }),
+            ("where the next one was put at the end, which is no place for it", || {
+                bent_from(put_back(1.0, 104), |s| s.drop_append(104))
+            }),
         ],
         fair: &[
+            ("where the player has put the next one back", || put_back(0.5, 104)),
             ("in segments mode a player may fill backwards", || {
                 bent(|s| {
                     swap(s, 103, 104);
@@ -73,9 +77,14 @@ pub const PAIRS: &[Pairs] = &[
                     s.append(s.appended_ms(106) - 6.0, slate_boxes());
                 })
             }),
+            ("after a removal that threw", || {
+                let error = Some("InvalidStateError".into());
+                again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 9.0, error })
+            }),
         ],
         fair: &[
             ("the same bytes are listed twice", || bent(|s| slate(s, &[104, 105]))),
+            ("over what is there", || put_back(0.5, 107)),
             ("after abort", || again_after(PageEvent::Abort { buffer: 1 })),
             ("after remove", || {
                 again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 9.0, error: None })
@@ -187,8 +196,27 @@ pub const PAIRS: &[Pairs] = &[
                     s.trace.requests.retain(|r| r.path != "/live/other.mp4");
                 })
             }),
+            ("the new one comes in the same append, behind the media", || {
+                bent(|s| {
+                    other_init(s, "the other init");
+                    let other = AppendedBox::Init { digest: "the other init".into() };
+                    add_box(s, 107, 2, other);
+                })
+            }),
+            ("another variant's stays in force, for a segment of the same number", || {
+                bent(|s| {
+                    of_another_variant(s, 107);
+                })
+            }),
         ],
         fair: &[
+            ("the new one comes in the same append, behind what is before it", || {
+                bent(|s| {
+                    other_init(s, "the other init");
+                    let other = AppendedBox::Init { digest: "the other init".into() };
+                    add_box(s, 106, 2, other);
+                })
+            }),
             ("the new one is appended", || {
                 bent(|s| {
                     other_init(s, "the other init");
@@ -355,6 +383,14 @@ pub const PAIRS: &[Pairs] = &[
                     of_6s.unwrap().at_ms = 6600.0;
                 })
             }),
+            ("half of it after one that was not modified", || {
+                bent(|s| {
+                    last_reloads(s);
+                    s.reload(14_000.0);
+                    s.refused(16_000.0, PLAYLIST_PATH, 304);
+                    s.reload(17_000.0);
+                })
+            }),
             ("the browser's own repetition", || {
                 bent(|s| {
                     calls(s, |at_ms| at_ms - 5.0);
@@ -454,6 +490,45 @@ fn slate(s: &mut Session, msns: &[u64]) {
 
 fn slate_boxes() -> Vec<AppendedBox> {
     vec![AppendedBox::Moof, AppendedBox::Mdat { digest: "the slate".into() }]
+}
+
+/// Behind segment 107 the player says where the next group starts, and appends this one.
+fn put_back(seconds: f64, msn: u64) -> Session {
+    bent(|s| {
+        let at = s.appended_ms(107) + 6.0;
+        s.page(at, PageEvent::TimestampOffset { buffer: 1, seconds });
+        s.append_segment(at + 2.0, msn);
+    })
+}
+
+/// One box more in the append of a segment.
+fn add_box(s: &mut Session, msn: u64, place: usize, more: AppendedBox) {
+    let at = s.append_at(msn);
+    let PageEvent::Append { boxes, .. } = &mut s.trace.page[at].event else { unreachable!() };
+    boxes.insert(place, more);
+}
+
+/// The segment is another variant's, which has an init of its own and is behind the first variant's.
+fn of_another_variant(s: &mut Session, msn: u64) {
+    let variant = 1;
+    let at_ms = s.appended_ms(msn) - 30.0;
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"v1.mp4\"\n";
+    let request = s.request(at_ms, "/live/v1.m3u8", listing(text.into()));
+    request.resource = Resource::Playlist { variant };
+    if let Content::Playlist { listings, .. } = &mut request.content {
+        *listings = vec![Listing {
+            msn,
+            uri: format!("v1-{msn}.m4s"),
+            range: None,
+            gap: false,
+            same_as: None,
+            init: "v1.mp4".into(),
+            init_range: None,
+        }];
+    }
+    s.request(at_ms + 12.0, "/live/v1.mp4", Content::Init { digest: "v1's init".into(), is_spoiled: false });
+    let of_it = s.trace.requests.iter_mut().find(|r| r.resource == segment(msn)).unwrap();
+    of_it.resource = Resource::Segment { variant, run: 1, msn };
 }
 
 fn again_after(event: PageEvent) -> Session {

@@ -1,5 +1,7 @@
 //! Sessions around the rules of Media Source Extensions.
 
+use std::collections::BTreeSet;
+
 use segproof_core::report::Level;
 use segproof_core::trace::{AppendedBox, PageEvent};
 
@@ -129,6 +131,44 @@ pub const PAIRS: &[Pairs] = &[
 fn an_append_while_updating_weighs_by_what_is_lost() {
     assert_eq!(levels(&bent(|s| append_while_updating(s, 105))), [Level::Should]);
     assert_eq!(levels(&bent(lose_while_updating)), [Level::Must]);
+    // What a fresh parser makes of a piece tells nothing: it is the next to go in, or it is lost.
+    let piece = |bytes: u64, boxes: Vec<AppendedBox>| {
+        bent(|s| {
+            let mut refused = append(1, boxes);
+            refuse(&mut refused);
+            if let PageEvent::Append { bytes: of_it, .. } = &mut refused {
+                *of_it = bytes;
+            }
+            s.page(s.appended_ms(105) - 1.0, refused);
+        })
+    };
+    assert_eq!(levels(&piece(1000, vec![AppendedBox::Garbage])), [Level::Should]);
+    assert_eq!(levels(&piece(1000, vec![AppendedBox::Moof])), [Level::Should]);
+    assert_eq!(levels(&piece(700, vec![AppendedBox::Moof])), [Level::Must]);
+    assert_eq!(levels(&piece(700, Vec::new())), [Level::Must]);
+    // The trial ended before it could go in.
+    let at_the_end = bent(|s| {
+        let mut refused = append(1, vec![AppendedBox::Mdat { digest: "the next one".into() }]);
+        refuse(&mut refused);
+        s.page(s.appended_ms(113) + 6.0, refused);
+    });
+    assert_eq!(levels(&at_the_end), [Level::Should]);
+}
+
+#[test]
+fn a_player_that_writes_its_own_media_data_is_told_no_more_than_that() {
+    let writes_its_own = bent(|s| {
+        s.edit_appends(|event| {
+            let PageEvent::Append { boxes, .. } = event else { unreachable!() };
+            for b in boxes.iter_mut() {
+                if let AppendedBox::Mdat { digest } = b {
+                    digest.push_str(", written anew");
+                }
+            }
+        });
+    });
+    let levels: BTreeSet<_> = levels(&writes_its_own).into_iter().collect();
+    assert_eq!(levels, BTreeSet::from([Level::Should]));
 }
 
 #[test]

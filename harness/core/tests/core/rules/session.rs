@@ -26,6 +26,9 @@ pub const PAIRS: &[Pairs] = &[
                     s.trace.page.retain(|e| e.at_ms <= 1500.0);
                 })
             }),
+            ("no frame ever comes of what fails only later", || {
+                bent_from(gives_up(Outcome::Failed), |s| s.expect.start_limit_ms = 1000.0)
+            }),
         ],
         fair: &[
             ("just at the limit", || bent(|s| s.keep_frames(|at, _| at >= 1000.0))),
@@ -296,5 +299,8 @@ fn gives_up(outcome: Outcome) -> Session {
         s.trace.requests.iter_mut().filter(|r| r.path.ends_with(".mp4")).for_each(|r| r.status = 404);
         s.fatal(1490.0);
         s.expect.outcome = outcome;
+        if outcome == Outcome::Failed {
+            s.expect.start_limit_ms = f64::INFINITY;
+        }
     })
 }

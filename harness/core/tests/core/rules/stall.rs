@@ -44,6 +44,14 @@ pub const PAIRS: &[Pairs] = &[Pairs {
                 s.trace.speed = 8.0;
             })
         }),
+        ("behind a seek of the viewer's", || bent(|s| viewer_seeks(s, 9200.0))),
+        ("the engine's share of a longer one does not hide it", || {
+            bent(|s| {
+                s.stand_still(4000.0, 5600.0);
+                has_media(s, 4000.0, 5600.0, 2.0);
+                s.stand_still(8000.0, 9400.0);
+            })
+        }),
         ("at the end", || bent(|s| s.stand_still(UNTIL_MS - 1500.0, UNTIL_MS - 50.0))),
         ("after the laptop woke up", || {
             bent(|s| {
@@ -161,11 +169,8 @@ pub const PAIRS: &[Pairs] = &[Pairs {
         }),
         ("until a seek of the viewer's is done", || {
             bent(|s| {
-                s.action(8000.0, What::Seek);
-                s.media(8001.0, "seeking");
-                s.media(9200.0, "seeked");
-                s.stand_still(8000.0, 9200.0);
-                paused(s, 8001.0, 9199.0);
+                s.stand_still(7500.0, 8000.0);
+                viewer_seeks(s, 8950.0);
             })
         }),
         ("while the laptop slept", || {
@@ -192,6 +197,15 @@ pub const PAIRS: &[Pairs] = &[Pairs {
         ("after the end", Session::ended),
     ],
 }];
+
+/// The viewer seeks at 8 s, and the picture stands still until that is done.
+fn viewer_seeks(s: &mut Session, done_ms: f64) {
+    s.action(8000.0, What::Seek);
+    s.media(8001.0, "seeking");
+    s.media(done_ms, "seeked");
+    s.stand_still(8000.0, done_ms);
+    paused(s, 8001.0, done_ms - 1.0);
+}
 
 /// The media element is paused from then to then.
 fn paused(s: &mut Session, from_ms: f64, to_ms: f64) {
