@@ -96,7 +96,8 @@ impl Player {
         }
         self.phase = Phase::Playing;
         shell.report(Report::MediaLost);
-        let is_careful = self.rebuilds > 1 && self.next_msn <= self.careful_end_msn;
+        // An element may tell the error of the last MediaSource again, before anything is in this one.
+        let is_careful = self.has_media && self.next_msn <= self.careful_end_msn;
         self.careful_end_msn = self.careful_end_msn.max(self.next_msn + 1);
         if self.busy == Busy::Init {
             self.failed(Resource::Init, 0, 1, now_ms, shell);
