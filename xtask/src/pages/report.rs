@@ -149,7 +149,7 @@ const LOOK: &str = "
             filtered, failed: failed.length, all: trials.length, first, errors,
             names: distinct((trial) => trial.querySelector('a').textContent),
             columns: distinct(({ dataset: { player, engine } }) => `${player}@${engine}`),
-            cells: table ? table.querySelectorAll('td > a[title]').length : 0,
+            cells: table ? table.querySelectorAll('td:not(:first-child) > a').length : 0,
             fetched: performance.getEntriesByType('resource').map(({ name }) => name),
         });
     })();";
