@@ -240,7 +240,8 @@ impl Player {
             Event::PlaylistLoaded => self.playlist_loaded(now_ms, value, shell),
             Event::InitLoaded => self.request(Resource::Init).state = State::Ready,
             Event::SegmentLoaded => {
-                self.is_slow[2] = now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
+                self.is_slow[Resource::Segment as usize] =
+                    now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
                 self.request(Resource::Segment).state = State::Ready;
                 #[cfg(feature = "full")]
                 self.weigh(value, shell);

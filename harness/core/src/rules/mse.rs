@@ -118,8 +118,7 @@ pub fn whole_segments(case: &Case) -> Vec<Violation> {
         if case.view.segments_in(entry).iter().any(|segments| segments.is_empty()) {
             let what =
                 format!("media data was appended to SourceBuffer {buffer} that no segment was served with");
-            let violation = Violation::new(entry.at_ms, what);
-            found.push(level.map_or(violation.clone(), |level| violation.level(level)));
+            found.push(Violation { level, ..Violation::new(entry.at_ms, what) });
         }
     }
     found

@@ -402,31 +402,22 @@ fn check_end(scenario: &Scenario) -> Result<(), ScenarioError> {
 /// Expectations that cannot hold, or that nothing can come of.
 fn check_expect(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
     let expect = &scenario.expect;
+    let first_msn = scenario.stream.media_sequence;
+    let end = scenario.last_msn().or(scenario.until_msn()).unwrap_or(first_msn + UNTIL_SEGMENTS_MAX);
     for (key, targets) in
         [("shown", &expect.shown), ("not_shown", &expect.not_shown), ("may_skip", &expect.may_skip)]
     {
-        if let Some(target) = targets.iter().find(|target| target.first_segment().is_none()) {
-            return Err(whole_line(
-                text,
-                key,
-                format!("`{key}` lists segments: \"segment 105\", not \"{target}\""),
-            ));
-        }
-    }
-    let first_msn = scenario.stream.media_sequence;
-    let end = scenario.last_msn().or(scenario.until_msn()).unwrap_or(first_msn + UNTIL_SEGMENTS_MAX);
-    let named = [("shown", &expect.shown), ("not_shown", &expect.not_shown), ("may_skip", &expect.may_skip)];
-    let beyond =
-        named.into_iter().flat_map(|(key, targets)| targets.iter().map(move |target| (key, *target)));
-    for (key, target) in beyond {
-        if let Target::Segments { first, last } = target
-            && (first > end + REACH_BEYOND_UNTIL || last < first_msn || last > first_msn + UNTIL_SEGMENTS_MAX)
-        {
-            return Err(whole_line(
-                text,
-                key,
-                format!("no trial comes to `{target}`: it goes from segment {first_msn} to segment {end}"),
-            ));
+        for target in targets {
+            let Target::Segments { first, last } = *target else {
+                let message = format!("`{key}` lists segments: \"segment 105\", not \"{target}\"");
+                return Err(whole_line(text, key, message));
+            };
+            if first > end + REACH_BEYOND_UNTIL || last < first_msn || last > first_msn + UNTIL_SEGMENTS_MAX {
+                let message = format!(
+                    "no trial comes to `{target}`: it goes from segment {first_msn} to segment {end}"
+                );
+                return Err(whole_line(text, key, message));
+            }
         }
     }
     let overlap = expect.shown.iter().find(|shown| {
@@ -439,7 +430,9 @@ fn check_expect(scenario: &Scenario, text: &str) -> Result<(), ScenarioError> {
     let gapped = scenario.faults().filter(|f| f.gap).map(|f| f.on);
     for gap in gapped {
         if let Target::Segments { first, last } = gap
-            && let Some(target) = expect.shown.iter().find(|t| (first..=last).any(|msn| t.has_segment(msn)))
+            && let Some(target) = expect.shown.iter().find(
+                |t| matches!(t, Target::Segments { first: from, last: to } if *from <= last && first <= *to),
+            )
         {
             return Err(whole_line(text, "shown", format!("`{target}` cannot be shown: it is a gap")));
         }

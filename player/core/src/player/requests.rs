@@ -121,7 +121,7 @@ impl Player {
         self.td_ms = td_s * 1000.0;
         let end_list = self.reader.end_list;
         self.failing_since_ms = f64::NAN;
-        self.is_slow[0] = took_ms > TIMEOUT_TD * self.td_ms;
+        self.is_slow[Resource::Playlist as usize] = took_ms > TIMEOUT_TD * self.td_ms;
 
         // RFC 8216, section 6.3.4: counted from the beginning of the last request.
         let text_hash = playlist::text_hash(shell);
