@@ -26,8 +26,8 @@ export const tracks = (init) =>
     const find = (pattern) => (found = pattern.exec(boxes));
     const number = (index) => parseInt(found[index], 16);
     const two = (number) => (number < 10 ? '.0' : '.') + number;
-    // Browsers know `opus` and `flac` in lower case only; the others are in lower case already.
-    name = name.replace(/../g, (digits) => String.fromCharCode('0x' + digits)).toLowerCase();
+    // Browsers know `opus` and `flac` in lower case only; the others are in lower case already. Any four bytes have a name.
+    name = unescape(name.replace(/../g, '%$&')).toLowerCase();
     // avcC: profile, constraints, level.
     if (find(/61766343..(.{6})/)) name += '.' + found[1];
     // esds: in an ES_Descriptor a DecoderConfigDescriptor, in that a DecoderSpecificInfo with five bits of audio object type,

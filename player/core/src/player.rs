@@ -133,10 +133,8 @@ pub struct Player {
 
     // The playhead.
     view: View,
-    /// Where it goes when there are media again: so far behind their beginning.
+    /// Where it goes when there are media again: so far behind their beginning. NaN once it is there.
     resume_s: f64,
-    /// It has yet to go there.
-    resumes: bool,
     /// How far it was from the end of what was buffered, when that was last asked.
     left_s: f64,
     /// When it last went on, or could not.
@@ -202,7 +200,6 @@ impl Player {
         end_before_append_s: 0.0,
         view: View::NONE,
         resume_s: 0.0,
-        resumes: true,
         left_s: 0.0,
         moved_ms: 0.0,
         is_hurrying: false,

@@ -128,7 +128,6 @@ impl Player {
             self.next_msn = self.reader.found_msn;
             self.resume_s = self.reader.found_s;
         }
-        self.resumes = true;
         self.cancel(Resource::Segment, shell);
         self.begin_run();
         self.is_open = false;

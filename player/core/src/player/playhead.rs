@@ -56,10 +56,10 @@ impl Player {
         self.left_s = end_s - playhead_s;
         let mut to_s = next_s;
         let has_to;
-        if self.resumes {
+        if self.resume_s >= 0.0 {
             // There was nothing before.
-            self.resumes = false;
             to_s = start_s + self.resume_s;
+            self.resume_s = f64::NAN;
             self.left_s = end_s - to_s;
             has_to = to_s >= BEGINS_BY_ITSELF_S;
         } else if next_s < f64::INFINITY {

@@ -256,6 +256,8 @@ impl Player {
     pub(super) fn skip_segment(&mut self, shell: &mut impl Shell) {
         self.cancel(Resource::Segment, shell);
         self.next_msn += 1;
+        // What would have been its rest.
+        self.resume_s *= 0.0;
         self.begin_run();
         shell.report(Report::SegmentLost);
         self.skips += 1;

@@ -49,6 +49,18 @@ fn a_segment_that_cannot_be_decoded_is_left_out() {
     }
 }
 
+/// Goal: nothing of what follows a segment that is left out is left out with it. Method: a decoder that breaks in its middle; where the
+/// playhead stood in it is no place in the next one, which begins at 214.
+#[test]
+fn behind_a_segment_that_cannot_be_decoded_the_next_one_is_shown_from_its_beginning() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.undecodable = (106, -0.6);
+    world.run(40_000);
+    let seeks =
+        world.log.iter().filter_map(|line| line.split_once("seek ")).map(|(_, to)| to).collect::<Vec<_>>();
+    assert_eq!(seeks.last().unwrap(), &"214.010", "{}", world.log.join("\n"));
+}
+
 #[test]
 fn three_segments_in_a_row_that_break_the_append_are_left_out() {
     let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
