@@ -272,6 +272,12 @@ impl Player {
         if self.phase == Phase::Closed {
             return 0.0;
         }
+        if self.tick_ms <= now_ms {
+            self.tick_ms = now_ms + TICK_TD * self.td_ms;
+        }
+        self.wake_ms = self.tick_ms;
+        // Before a segment may be left out: it is the first one's beginning that the playhead resumes behind.
+        self.move_playhead(now_ms, shell);
         self.time_out(Resource::Playlist, now_ms, shell);
         self.time_out(Resource::Init, now_ms, shell);
         self.time_out(Resource::Segment, now_ms, shell);
@@ -292,11 +298,6 @@ impl Player {
             self.busy_until_ms = now_ms + TIMEOUT_TD * self.td_ms;
             self.feed(now_ms, shell);
         }
-        if self.tick_ms <= now_ms {
-            self.tick_ms = now_ms + TICK_TD * self.td_ms;
-        }
-        self.wake_ms = self.tick_ms;
-        self.move_playhead(now_ms, shell);
         self.wake_for(Resource::Playlist, now_ms);
         self.wake_for(Resource::Init, now_ms);
         self.wake_for(Resource::Segment, now_ms);

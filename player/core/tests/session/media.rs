@@ -61,6 +61,26 @@ fn behind_a_segment_that_cannot_be_decoded_the_next_one_is_shown_from_its_beginn
     assert_eq!(seeks.last().unwrap(), &"214.010", "{}", world.log.join("\n"));
 }
 
+/// Goal: of what was before such a segment nothing is shown again. Method: an append that fails 0.7 s after the playhead has come to
+/// the segment before, which is loaded again for it.
+#[test]
+fn before_a_segment_that_is_left_out_the_playhead_goes_on_where_it_was() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "s106.m4s" => Answer::Body(String::new(), 700),
+        _ => plain(uri, now_ms),
+    });
+    world.refuse = Box::new(|uri, _| (uri == "s106.m4s").then_some(Event::Broken));
+    world.run(31_000);
+    let log = world.log.join("\n");
+    let seeks = world
+        .log
+        .iter()
+        .filter_map(|line| line.split_once("seek "))
+        .map(|(_, to)| to.parse::<f64>().unwrap());
+    let places: Vec<f64> = seeks.collect();
+    assert!(places.len() == 3 && (211.3..211.5).contains(&places[2]), "{places:?} {log}");
+}
+
 #[test]
 fn three_segments_in_a_row_that_break_the_append_are_left_out() {
     let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
