@@ -47,7 +47,8 @@ export function play(url, video, options = {}, main) {
   const all = FULL ? (kind, value) => (tell(kind, value), sound?.tell(kind, value)) : tell;
   // Both lose it, and one of them is given another.
   const lose = () => (FULL && main ? main.tell(BROKEN) : tell(BROKEN));
-  const listen = (target, name, action) => target.addEventListener(name, action, { signal: listeners.signal });
+  // Of the options it has the signal.
+  const listen = (target, name, action) => target.addEventListener(name, action, listeners);
   // Listeners of the page may call stop(), so they run when the core has returned.
   const dispatch = (name, detail) => queueMicrotask(() => video.dispatchEvent(new CustomEvent(name, { detail })));
   const report = (code) => {
@@ -111,26 +112,28 @@ export function play(url, video, options = {}, main) {
         if (played[0]) listed = played;
         // The first is played that can be, in the order that the author meant.
         const variant = (FULL || playlistUrl === url) && listed[0];
-        if (variant && FULL) {
-          // What the page has given is asked for again.
-          url = entry;
-          variants = [];
-          if (playlistUrl === entry) {
-            variants = listed.map(([, attributes, uri]) => ({
-              // Not AVERAGE-BANDWIDTH.
-              bandwidth: +/[^-]BANDWIDTH=(\d+)/.exec(attributes)?.[1],
-              height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
-              url: new URL(uri, response.url),
-            }));
-            url = variants[0].url;
-            const group = 'GROUP-ID' + /AUDIO(=".*?")/.exec(variant[1])?.[1];
-            const lines = playlist.match(/^#EXT-X-MEDIA:.*TYPE=AUDIO.*/gm) ?? [];
-            const renditions = lines.filter((line) => line.includes(group));
-            // Without a URI its sound is in the variant.
-            const at = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0])?.[1];
-            if (at) sound ??= play(new URL(at, response.url), video, options, me);
-            variants.sort((a, b) => a.bandwidth - b.bandwidth);
-            return load(resource, place);
+        if (FULL) {
+          if (variant) {
+            // What the page has given is asked for again.
+            url = entry;
+            variants = [];
+            if (playlistUrl === entry) {
+              variants = listed.map(([, attributes, uri]) => ({
+                // Not AVERAGE-BANDWIDTH.
+                bandwidth: +/[^-]BANDWIDTH=(\d+)/.exec(attributes)?.[1],
+                height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
+                url: new URL(uri, response.url),
+              }));
+              url = variants[0].url;
+              const group = 'GROUP-ID' + /AUDIO(=".*?")/.exec(variant[1])?.[1];
+              const lines = playlist.match(/^#EXT-X-MEDIA:.*TYPE=AUDIO.*/gm) ?? [];
+              const renditions = lines.filter((line) => line.includes(group));
+              // Without a URI its sound is in the variant.
+              const at = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0])?.[1];
+              if (at) sound ??= play(new URL(at, response.url), video, options, me);
+              variants.sort((a, b) => a.bandwidth - b.bandwidth);
+              return load(resource, place);
+            }
           }
         } else if (variant) return load(resource, place, new URL(variant[2], response.url));
         // Both tags are required. What is no playlist must not take the place of the last one.
@@ -228,7 +231,7 @@ export function play(url, video, options = {}, main) {
   };
 
   const imports = [
-    (resource, place) => void load(resource, place),
+    load,
     (resource) => (requests[resource] = requests[resource]?.abort()),
     (resource, start) =>
       attempt(() => {
@@ -259,8 +262,7 @@ export function play(url, video, options = {}, main) {
             else if (main) {
               const offset = main.offset();
               // Not yet: the same bytes are tried again.
-              if (!(Math.abs(offset - buffer.timestampOffset) > 0)) throw { name: 'QuotaExceededError' };
-              buffer.mode = 'segments';
+              if (!(offset - buffer.timestampOffset)) throw { name: 'QuotaExceededError' };
               buffer.timestampOffset = offset;
               start = -1;
             }
@@ -333,7 +335,7 @@ export function play(url, video, options = {}, main) {
       } else attach();
       tell(WOKEN);
     },
-    () => stopped || (close(), report(NO_WEB_ASSEMBLY)),
+    () => stopped || report(NO_WEB_ASSEMBLY),
   );
   if (FULL && main) return me;
   return {

@@ -80,6 +80,8 @@ struct Switch {
 #[repr(C)]
 pub struct Player {
     requests: [Request; 3],
+    /// The last one of each resource took longer than `TIMEOUT_TD`.
+    is_slow: [bool; 3],
     phase: Phase,
     td_ms: f64,
 
@@ -112,8 +114,6 @@ pub struct Player {
     /// Segments given up since the last append.
     skips: u32,
     segment_began_ms: f64,
-    /// The last one of each resource took longer than `TIMEOUT_TD`.
-    is_slow: [bool; 3],
 
     // The init.
     /// `Reader::map_key` of the init that was requested last; zero for none.

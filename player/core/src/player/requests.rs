@@ -125,12 +125,13 @@ impl Player {
 
         // RFC 8216, section 6.3.4: counted from the beginning of the last request.
         let text_hash = playlist::text_hash(shell);
-        let wait_td = if text_hash == self.text_hash { 0.5 } else { 1.0 };
+        let is_new = text_hash != self.text_hash;
+        let wait_td = if is_new { 1.0 } else { 0.5 };
         self.text_hash = text_hash;
         #[cfg(feature = "full")]
         {
             self.switch.stale += 1;
-            if wait_td == 1.0 || end_list || self.next_msn < self.end_msn {
+            if is_new || end_list || self.next_msn < self.end_msn {
                 self.switch.stale = 0;
             } else if self.switch.stale >= VARIANT_STALE_MAX && self.fail_over(shell) {
                 return;
