@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 
 use crate::player::PageUrl;
 
-pub use control::{PageFiles, PageMessage};
+pub use control::{Ear, PageFiles, PageMessage};
 pub use live::LiveFiles;
 pub use publisher::{Publish, Publisher};
 
@@ -284,15 +284,7 @@ impl Stage {
 /// Where the page's files come from.
 impl PageFiles {
     pub fn new(folders: Vec<PathBuf>, extra: Vec<(String, PathBuf)>, speed: f64) -> PageFiles {
-        PageFiles {
-            folders,
-            extra,
-            texts: Vec::new(),
-            speed,
-            conditions: None,
-            is_heard: false,
-            is_touched: false,
-        }
+        PageFiles { folders, extra, texts: Vec::new(), speed, conditions: None, ear: None, is_touched: false }
     }
 
     /// Serves these texts by these names, before any file.
@@ -306,8 +298,8 @@ impl PageFiles {
     }
 
     /// Lets the page's sound be listened to.
-    pub fn heard(self, is_heard: bool) -> PageFiles {
-        PageFiles { is_heard, ..self }
+    pub fn heard(self, ear: Option<Ear>) -> PageFiles {
+        PageFiles { ear, ..self }
     }
 
     /// Lets the page be in somebody's hand, who may pause and seek.

@@ -23,7 +23,7 @@ use segproof_core::exchange::Protocol;
 use segproof_core::trace::PageEvent;
 use segproof_harness::browser::{Probing, Session};
 use segproof_harness::engine::{ENGINES, Engine};
-use segproof_harness::serve::{LiveFiles, PageFiles, PageMessage, Publisher, Stage};
+use segproof_harness::serve::{Ear, LiveFiles, PageFiles, PageMessage, Publisher, Stage};
 use thirtyfour::{Capabilities, WebDriver};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -141,7 +141,7 @@ async fn page(
     speed: f64,
     conditions: Option<Conditions>,
 ) -> Option<String> {
-    let files = files(name, speed).under(conditions).heard(name == "ear");
+    let files = files(name, speed).under(conditions).heard((name == "ear").then_some(Ear { error: None }));
     found_in(webdriver, engine, name, files).await.unwrap_or_else(|error| Some(format!("{error:#}")))
 }
 

@@ -6,7 +6,7 @@
 // listened to as well: so the page's `muted` and `volume` are kept for the page alone.
 (() => {
   'use strict';
-  const { log } = window.__segproofEar.eye;
+  const { eye: { log }, error } = window.__segproofEar;
   delete window.__segproofEar;
   const now = performance.now.bind(performance);
 
@@ -87,6 +87,7 @@
   addEventListener('loadstart', ({ target }) => {
     if (isListening || !(target instanceof HTMLVideoElement)) return;
     isListening = true;
+    if (error) return log('ear', { error });
     listen(target).catch((error) => log('ear', { error: String(error) }));
   }, true);
 })();

@@ -7,10 +7,11 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::stream::Stream;
+use crate::engine;
 use crate::packager::LivePackager;
 use crate::plan::{RunPlan, TrialPlan};
 use crate::player::{Home, Player};
-use crate::serve::{PageFiles, PageMessage, Stage};
+use crate::serve::{Ear, PageFiles, PageMessage, Stage};
 
 pub struct Scene {
     pub stage: Stage,
@@ -45,10 +46,11 @@ impl Scene {
         let Stream { publisher, expect, limit_ms, _live } =
             Stream::open(plan, scenario, player.settings.profile, &trial.dir(&plan.out)).await?;
         let td_ms = expect.target_duration_ms;
+        let ear = Ear { error: engine::engine(&trial.browser).and_then(|engine| engine.unheard) };
         let files = PageFiles::new(player.folders(), player.extra_files(&plan.target), trial.speed)
             .with(player.patched(&plan.target)?)
             .under(action::conditions(scenario, td_ms))
-            .heard(action::hears(scenario))
+            .heard(action::hears(scenario).then_some(ear))
             .touched(hand == Hand::OfAPerson);
         let protocol = scenario.stream.protocol;
         let (stage, messages) = Stage::open_on(plan.listen, publisher, files, protocol).await?;

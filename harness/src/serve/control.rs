@@ -33,9 +33,16 @@ pub struct PageFiles {
     /// `None` leaves the page alone with the probe.
     pub(super) conditions: Option<Conditions>,
     /// Whether its sound is listened to.
-    pub(super) is_heard: bool,
+    pub(super) ear: Option<Ear>,
     /// Whether somebody's hand is at it.
     pub(super) is_touched: bool,
+}
+
+/// What listens to the page's sound.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Ear {
+    /// Why it does not, if so.
+    pub error: Option<&'static str>,
 }
 
 /// What the probe has to say; page times are the page's own milliseconds.
@@ -137,8 +144,9 @@ impl PageFiles {
             let json = serde_json::to_string(conditions).expect("conditions are plain data");
             scripts.push(format!("window.__segproofConditions = {json};"));
         }
-        if self.is_heard {
-            scripts.push("window.__segproofEar = {};".to_owned());
+        if let Some(ear) = &self.ear {
+            let json = serde_json::to_string(ear).expect("a text is plain data");
+            scripts.push(format!("window.__segproofEar = {json};"));
         }
         if self.is_touched {
             scripts.push("window.__segproofHand = {};".to_owned());
@@ -148,7 +156,7 @@ impl PageFiles {
             scripts.push(format!("window.__segproofSpeed = {speed};"));
         }
         scripts.push(PROBE.to_owned());
-        if self.is_heard {
+        if self.ear.is_some() {
             scripts.push(EAR.to_owned());
         }
         if self.is_touched {
