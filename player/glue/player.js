@@ -14,7 +14,7 @@ const MESSAGES =
 const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
 // behind it, in seconds, to be left there.
-const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 10;
+const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 99;
 
 // Plays the live HLS stream at `url` in a video element.
 // options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
@@ -44,9 +44,9 @@ export function play(url, video, options = {}, main) {
       if (core) timer = setTimeout(tell, wait, WOKEN);
     }
   };
-  const all = FULL ? (kind, value) => (tell(kind, value), sound?.tell(kind, value)) : tell;
+  const all = FULL ? (kind, value) => (tell(kind, value), sound?._tell(kind, value)) : tell;
   // Both lose it, and one of them is given another.
-  const lose = () => (FULL && main ? main.tell(BROKEN) : tell(BROKEN));
+  const lose = () => (FULL && main ? main._tell(BROKEN) : tell(BROKEN));
   // Of the options it has the signal.
   const listen = (target, name, action) => target.addEventListener(name, action, listeners);
   // Listeners of the page may call stop(), so they run when the core has returned.
@@ -65,7 +65,7 @@ export function play(url, video, options = {}, main) {
     clearTimeout(timer);
     listeners?.abort();
     requests.map((request) => request?.abort());
-    if (FULL) sound?.close();
+    if (FULL) sound?._close();
   };
   const attempt = (action) => {
     try {
@@ -120,8 +120,8 @@ export function play(url, video, options = {}, main) {
             if (playlistUrl === entry) {
               variants = listed.map(([, attributes, uri]) => ({
                 // Not AVERAGE-BANDWIDTH.
-                bandwidth: +/[^-]BANDWIDTH=(\d+)/.exec(attributes)?.[1],
-                height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
+                _bandwidth: +/[^-]BANDWIDTH=(\d+)/.exec(attributes)?.[1],
+                _height: +/RESOLUTION=\d+x(\d+)/.exec(attributes)?.[1],
                 url: new URL(uri, response.url),
               }));
               url = variants[0].url;
@@ -131,7 +131,7 @@ export function play(url, video, options = {}, main) {
               // Without a URI its sound is in the variant.
               const at = /URI="(.*?)"/.exec(renditions.find((line) => /DEFAULT=YES/.test(line)) ?? renditions[0])?.[1];
               if (at) sound ??= play(new URL(at, response.url), video, options, me);
-              variants.sort((a, b) => a.bandwidth - b.bandwidth);
+              variants.sort((a, b) => a._bandwidth - b._bandwidth);
               return load(resource, place);
             }
           }
@@ -150,7 +150,7 @@ export function play(url, video, options = {}, main) {
       if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
       // Without the one there is no use for the other. Where there are variants, another one may be there.
-      if (FULL && !variants[1] && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?.lack(value);
+      if (FULL && !variants[1] && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?._lack(value);
     }
   };
 
@@ -160,9 +160,9 @@ export function play(url, video, options = {}, main) {
     buffer = null;
     source = new Source();
     if (FULL && sound) {
-      me.isWaiting = me.isDone = 0;
-      sound.attach(source, listeners);
-      sound.tell(BROKEN);
+      me._isWaiting = me._isDone = 0;
+      sound._attach(source, listeners);
+      sound._tell(BROKEN);
     }
     listen(source, 'sourceopen', () => {
       URL.revokeObjectURL(video.src);
@@ -197,34 +197,37 @@ export function play(url, video, options = {}, main) {
     listen(buffer, 'updateend', () => {
       if (buffer.updating) return;
       // Which may have waited for the picture to begin.
-      if (FULL) sound?.tell(OPENED, 1000 * (options.patience ?? 0));
+      if (FULL) sound?._tell(OPENED, 1000 * (options.patience ?? 0));
       if (source.readyState == 'open') tell(UPDATED);
       else lose();
     });
   };
   const put = () => buffer.appendBuffer(bodies[INIT]);
 
-  // What the two have to know of each other.
+  // What the two have to know of each other. Names that begin with `_` are known here alone, and the build shortens them.
   const me = {
-    tell,
-    report,
-    seek,
-    edge,
-    create,
-    put,
-    source: () => [source, listeners],
+    _tell: tell,
+    _report: report,
+    _seek: seek,
+    _edge: edge,
+    _create: create,
+    _put: put,
+    _source: () => [source, listeners],
     // Where the current run is put, once that is known.
-    offset: () => (buffer && !buffer.updating ? buffer.timestampOffset : NaN),
-    // The playlist, whatever is under way.
-    lack(status) {
+    _offset: () => (buffer && !buffer.updating ? buffer.timestampOffset : NaN),
+    // The playlist, whatever is under way, and whatever variants there are: with none of them there would be the other of the two.
+    _lack(status) {
       requests[0] = requests[0]?.abort();
+      const kept = variants;
+      variants = [];
       tell(FAILED, status);
+      variants = kept;
     },
-    attach(...now) {
+    _attach(...now) {
       [source, listeners] = now;
-      buffer = me.isWaiting = me.isDone = null;
+      buffer = me._isWaiting = me._isDone = null;
     },
-    close() {
+    _close() {
       stopped ??= main;
       close();
     },
@@ -246,12 +249,12 @@ export function play(url, video, options = {}, main) {
           if (!buffer) {
             if (FULL && other) {
               // The first init that is appended closes the MediaSource to another SourceBuffer.
-              me.isWaiting = 1;
-              if (!other.isWaiting) return;
-              other.create();
+              me._isWaiting = 1;
+              if (!other._isWaiting) return;
+              other._create();
             }
             create();
-            if (FULL && other) other.put();
+            if (FULL && other) other._put();
           }
         } else {
           if (FULL && other && start >= 0) {
@@ -260,7 +263,7 @@ export function play(url, video, options = {}, main) {
             const gap = segmentStart() - start;
             if (gap > -OVERLAP_S_MAX && gap < HOLE_S_MAX) start = -1;
             else if (main) {
-              const offset = main.offset();
+              const offset = main._offset();
               // Not yet: the same bytes are tried again.
               if (!(offset - buffer.timestampOffset)) throw { name: 'QuotaExceededError' };
               buffer.timestampOffset = offset;
@@ -276,32 +279,32 @@ export function play(url, video, options = {}, main) {
         if (FULL && main && resource == SEGMENT && edge(0) < 0) {
           // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the
           // playhead leaves it behind.
-          if (main.edge(0) < 0) throw { name: 'QuotaExceededError' };
-          buffer.appendWindowStart = main.edge(0);
+          if (main._edge(0) < 0) throw { name: 'QuotaExceededError' };
+          buffer.appendWindowStart = main._edge(0);
         }
         buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
     // The picture leads: the sound moves the playhead across its own holes, and not back; where it goes at first is the
     // picture's to say. With two seeks for one, WebKit may not begin. It may be seeking: that ends in no hole.
-    FULL && main ? (to) => to < video.currentTime || main.edge(0) < 0 || main.seek(to) : seek,
+    FULL && main ? (to) => to < video.currentTime || main._edge(0) < 0 || main._seek(to) : seek,
     (isHurrying) => {
       // Another rate is the page's own, or the viewer's.
       if (!(FULL && main) && video.playbackRate == (isHurrying ? 1 : 1.1)) video.playbackRate = isHurrying ? 1.1 : 1;
     },
     () => {
       if (FULL && (main ?? sound)) {
-        me.isDone = 1;
-        if (!(main ?? sound).isDone) return;
+        me._isDone = 1;
+        if (!(main ?? sound)._isDone) return;
       }
       attempt(() => source.endOfStream());
     },
     // Where another one has been put in its place, that is why.
     FULL && main ? () => source.readyState == 'closed' || queueMicrotask(lose) : attach,
-    FULL && main ? main.close : close,
+    FULL && main ? main._close : close,
     (index) => text.charCodeAt(index),
     // That the MediaSource is lost is told once.
-    FULL && main ? (code) => code == 1 || main.report(code) : report,
+    FULL && main ? (code) => code == 1 || main._report(code) : report,
     (seconds) => (FULL && main) || dispatch('playerlatency', seconds),
     () => video.currentTime,
     edge,
@@ -315,9 +318,9 @@ export function play(url, video, options = {}, main) {
         let best = -1;
         variants.map((variant, index) => {
           // Below zero the one that is played is lost.
-          if (goesUp || index == now) variant.isLost = index == now && limit < 0;
-          const fits = best < 0 || (variant.bandwidth <= Math.abs(limit) && !(variants[best].height >= wanted));
-          if (!variant.isLost && fits) best = index;
+          if (goesUp || index == now) variant._isLost = index == now && limit < 0;
+          const fits = best < 0 || (variant._bandwidth <= Math.abs(limit) && !(variants[best]._height >= wanted));
+          if (!variant._isLost && fits) best = index;
         });
         if (best < 0 || best == now || (best > now && !goesUp && limit >= 0)) return 0;
         url = variants[best].url;
@@ -330,7 +333,7 @@ export function play(url, video, options = {}, main) {
       if (stopped) return;
       core = instance.exports;
       if (FULL && main) {
-        me.attach(...main.source());
+        me._attach(...main._source());
         if (source.readyState == 'open') tell(OPENED, 1000 * (options.patience ?? 0));
       } else attach();
       tell(WOKEN);

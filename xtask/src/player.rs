@@ -241,7 +241,7 @@ const FEATURES: &str = "--enable-bulk-memory --enable-sign-ext --enable-mutable-
     --enable-multivalue --strip-producers --strip-debug --strip-target-features";
 const OPTIMIZE: &str = "-Oz -O4 --flatten --rereloop -Oz -Oz --converge --reorder-globals-always";
 const MINIFY: &str = "--module --ecma 2020 --compress passes=3,unsafe_arrows=true,keep_fargs=false --mangle \
-    --format quote_style=1";
+    --mangle-props regex=/^_/ --format quote_style=1";
 
 /// What it prints.
 fn run(command: &mut Command) -> anyhow::Result<Vec<u8>> {

@@ -30,10 +30,10 @@ enum Phase {
 #[repr(u32)]
 enum State {
     Idle,
-    /// Until `Request::at_ms` at most.
-    Loading,
     /// The next try is due at `Request::at_ms`.
     Waiting,
+    /// Until `Request::at_ms` at most.
+    Loading,
     /// The shell has the body.
     Ready,
 }
@@ -142,6 +142,8 @@ pub struct Player {
     is_hurrying: bool,
     /// The viewer has gone somewhere else than to the end.
     is_away: bool,
+    /// Where to go on behind a loss has not been found in a list yet.
+    is_lost: bool,
 
     // A MediaSource that was lost.
     rebuilds: u32,
@@ -204,6 +206,7 @@ impl Player {
         moved_ms: 0.0,
         is_hurrying: false,
         is_away: false,
+        is_lost: false,
         rebuilds: 0,
         rebuilt_ms: f64::NEG_INFINITY,
         careful_end_msn: 0,
@@ -255,8 +258,11 @@ impl Player {
             Event::QuotaExceeded => self.quota_exceeded(now_ms, shell),
             Event::Woken | Event::Broken => self.broken(now_ms, shell),
             // An ad, perhaps, behind which there is more of what can be played.
-            Event::Unsupported if self.has_media => {
+            Event::Unsupported if self.has_media || self.rebuilds > 0 => {
                 self.busy = Busy::Idle;
+                if !self.has_media {
+                    self.cancel(Resource::Init, shell);
+                }
                 self.skip_segment(shell);
             }
             Event::Unsupported => self.fatal(Report::NoDecoder, shell),
@@ -282,7 +288,7 @@ impl Player {
         self.time_out(Resource::Init, now_ms, shell);
         self.time_out(Resource::Segment, now_ms, shell);
         if self.phase == Phase::Playing {
-            if !self.end_list && self.is_due(Resource::Playlist, now_ms) {
+            if (self.switch.is_asked || !self.end_list) && self.is_due(Resource::Playlist, now_ms) {
                 self.load(Resource::Playlist, 0, now_ms, shell);
             }
             if self.is_listed {
@@ -320,9 +326,10 @@ impl Player {
 
     #[inline(never)]
     fn wake_for(&mut self, resource: Resource, now_ms: f64) {
-        let request = *self.request(resource);
-        if matches!(request.state, State::Loading | State::Waiting) && request.at_ms > now_ms {
-            self.wake_by(request.at_ms);
+        // Of one that is ready that is once too often.
+        let at_ms = self.request(resource).at_ms;
+        if at_ms > now_ms {
+            self.wake_by(at_ms);
         }
     }
 

@@ -21,6 +21,9 @@ pub const INIT_TRIES_MAX: u32 = 8;
 /// Requests for one segment, the last of them 1.75 target durations after the first: it may be listed before it is there, and
 /// what is buffered lasts longer.
 pub const SEGMENT_TRIES_MAX: u32 = 4;
+/// Requests for one that is not there either behind one that was given up, the last of them 0.75 target durations after the
+/// first: whoever waits longer than a target duration for each never comes to those that are there.
+pub const SEGMENT_TRIES_NEXT: u32 = 3;
 /// Segments given up in a row, after which the stream is.
 pub const SKIPS_MAX: u32 = 16;
 /// A timeout costs more patience than a quick answer: two of them are enough.

@@ -12,11 +12,8 @@ impl Player {
 
     pub(super) fn is_due(&mut self, resource: Resource, now_ms: f64) -> bool {
         let request = self.request(resource);
-        match request.state {
-            State::Idle => true,
-            State::Waiting => request.at_ms <= now_ms,
-            State::Loading | State::Ready => false,
-        }
+        // One that is idle is due at zero.
+        matches!(request.state, State::Idle | State::Waiting) && request.at_ms <= now_ms
     }
 
     pub(super) fn load(&mut self, resource: Resource, place: Place, now_ms: f64, shell: &mut impl Shell) {
@@ -141,11 +138,12 @@ impl Player {
         *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
 
         if end_msn == first_msn {
+            self.rollbacks += 1;
             self.end_list = end_list;
             return;
         }
         #[cfg(feature = "full")]
-        if self.switch.is_asked && self.has_joined {
+        if self.switch.is_asked {
             self.switch_lists(first_msn, end_msn, shell);
         }
         if self.has_joined && end_msn < self.end_msn {
@@ -172,6 +170,10 @@ impl Player {
             self.last_msn = u64::MAX;
             self.begin_run();
             self.has_joined = false;
+            // What was wrong with segments of these numbers was with others.
+            self.careful_end_msn = 0;
+            self.refused_end_msn = 0;
+            self.is_lost = false;
         }
         self.rollbacks = 0;
         self.end_list = end_list;
@@ -185,6 +187,7 @@ impl Player {
             self.reader.place_before(shell, end_msn, hold_back_s);
             self.next_msn = self.reader.found_msn;
         }
+        self.place(shell);
         if self.has_media {
             shell.report_latency(self.left_s + td_s * (end_msn - self.next_msn) as f64);
         }
@@ -247,7 +250,8 @@ impl Player {
                 }
             }
             Resource::Segment => {
-                if failures >= SEGMENT_TRIES_MAX {
+                let is_next = self.skips > 0 && status == 404;
+                if failures >= if is_next { SEGMENT_TRIES_NEXT } else { SEGMENT_TRIES_MAX } {
                     self.skip_segment(shell);
                 }
             }

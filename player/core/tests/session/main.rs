@@ -449,3 +449,18 @@ fn a_text_that_is_no_playlist_is_a_failure_not_the_end() {
     world.run(31_000);
     assert_eq!(msns(&world), (102..=118).collect::<Vec<_>>());
 }
+
+/// Goal: what is missing holds up nobody for longer than it lasts. Method: five segments in a row are never there.
+#[test]
+fn behind_five_missing_segments_it_goes_on_at_once() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        _ if (105..110).any(|msn| uri == format!("s{msn}.m4s")) => Answer::Status(404, 10),
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    // 110 is listed at 12 s.
+    let at_ms = world.request_times.iter().find(|(uri, _)| uri == "s110.m4s").unwrap().1;
+    assert!(at_ms < 12_500, "{at_ms} {log}");
+    assert_eq!(world.reports, [Report::SegmentLost; 5], "{log}");
+}

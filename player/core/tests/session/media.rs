@@ -106,11 +106,13 @@ fn a_segment_that_cannot_be_decoded_is_left_out_before_the_end_too() {
     assert!(world.appended.contains(&"s109.m4s".into()) && world.is_ended && world.is_closed, "{log}");
 }
 
-/// Goal: an ad that cannot be played is left out. Method: four segments behind an init that the engine has no decoder for.
-#[test]
-fn a_break_without_a_decoder_is_left_out() {
-    let is_ad = |msn: u64| (107..111).contains(&msn);
-    let mut world = World::new(move |uri, _, now_ms| match uri {
+fn is_ad(msn: u64) -> bool {
+    (107..111).contains(&msn)
+}
+
+/// Four segments behind an init that the engine has no decoder for.
+fn with_an_ad() -> World {
+    let mut world = World::new(|uri, _, now_ms| match uri {
         "" => {
             let (first, end) = window(now_ms);
             let map = |msn| if is_ad(msn) { "ad.mp4" } else { "init.mp4" };
@@ -124,11 +126,60 @@ fn a_break_without_a_decoder_is_left_out() {
         _ => plain(uri, now_ms),
     });
     world.refuse = Box::new(|uri, _| (uri == "ad.mp4").then_some(Event::Unsupported));
+    world
+}
+
+/// Goal: an ad that cannot be played is left out. Method: four segments behind an init that the engine has no decoder for.
+#[test]
+fn a_break_without_a_decoder_is_left_out() {
+    let mut world = with_an_ad();
     world.run(41_000);
     let log = world.log.join("\n");
     assert_eq!(msns(&world), (102..=124).filter(|msn| !is_ad(*msn)).collect::<Vec<_>>(), "{log}");
     assert!(world.reports.iter().all(is_warning), "{log}");
     assert_eq!(world.buffered.len(), 1, "{log}");
+}
+
+/// Goal: so it is when the MediaSource is lost before it. Method: it breaks while the segment before the ad is played.
+#[test]
+fn a_break_without_a_decoder_is_left_out_behind_a_loss() {
+    for breaks_at_ms in [12_300, 13_300, 14_300, 15_300, 16_300] {
+        let mut world = with_an_ad();
+        world.breaks_at_ms = breaks_at_ms;
+        world.run(41_000);
+        let log = world.log.join("\n");
+        assert!(world.reports.iter().all(is_warning), "{breaks_at_ms} {log}");
+        assert!(
+            msns(&world).iter().all(|msn| !is_ad(*msn)) && msns(&world).ends_with(&[123, 124]),
+            "{breaks_at_ms} {log}"
+        );
+        assert!(world.count("ad.mp4") <= 5, "{breaks_at_ms} {log}");
+    }
+}
+
+/// Goal: several such changes, one after the other, are no broken media. Method: each of six segments has an init of its own.
+#[test]
+fn changes_of_tracks_are_no_losses() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" => {
+            let (first, end) = window(now_ms);
+            let map = |msn: u64| format!("init{}.mp4", msn.clamp(106, 112));
+            let line = |msn| match msn {
+                107..=112 => {
+                    format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"{}\"\n{}", map(msn), segment(msn))
+                }
+                _ => segment(msn),
+            };
+            Answer::Body(list(first, end, line).replacen("init.mp4", &map(first), 1), 30)
+        }
+        _ => plain(uri, now_ms),
+    });
+    world.keeps_tracks = true;
+    world.run(61_000);
+    let log = world.log.join("\n");
+    let shown: std::collections::BTreeSet<u64> = msns(&world).into_iter().collect();
+    assert_eq!(shown, (102..=134).collect(), "{log}");
+    assert!(world.reports.iter().all(is_warning), "{log}");
 }
 
 /// Goal: an init of other tracks, which no SourceBuffer takes behind the one before, is played for all that. Method: it is refused

@@ -2,7 +2,7 @@
 
 use segproof_player_core::{Event, Report};
 
-use crate::world::{Answer, World, list, number, plain, segment};
+use crate::world::{Answer, World, list, number, plain, segment, window};
 use crate::{is_warning, msns};
 
 fn seeks(world: &World) -> Vec<&str> {
@@ -199,4 +199,67 @@ fn an_append_that_is_refused_for_good_ends_the_session() {
     world.run(31_000);
     assert_eq!(world.reports, [segproof_player_core::Report::NoDecoder]);
     assert!(world.is_closed);
+}
+
+/// Goal: as `it_goes_on_there_whenever_that_is`, while the last answer is one that nobody believes. Method: it is from long ago,
+/// two segments old, or empty.
+#[test]
+fn what_nobody_believes_is_no_measure_for_a_loss() {
+    let lists: [fn(u64) -> String; 3] =
+        [|_| list(75, 80, segment), |end| list(end - 7, end - 2, segment), |end| list(end, end, segment)];
+    for (nth_list, list) in lists.into_iter().enumerate() {
+        for breaks_at_ms in (8_050..10_000).step_by(130) {
+            let mut world = World::new(move |uri, nth, now_ms| match uri {
+                "" if nth == 5 => Answer::Body(list(window(now_ms).1), 30),
+                _ => plain(uri, now_ms),
+            });
+            world.breaks_at_ms = breaks_at_ms;
+            world.run(31_000);
+            let log = world.log.join("\n");
+            let after_s: f64 = seeks(&world)[1].parse().unwrap();
+            let off_s = after_s - world.broke_at_s;
+            assert!((0.0..0.04).contains(&off_s), "list {nth_list}, {breaks_at_ms} ms: {off_s} s\n{log}");
+            assert!(
+                world.played_s > 27.0 && *msns(&world).last().unwrap() == 119,
+                "{} {log}",
+                world.played_s
+            );
+        }
+    }
+}
+
+/// Goal: the element is where it was, however often it breaks. Method: it does again before anything is in the new MediaSource.
+#[test]
+fn a_loss_behind_a_loss_changes_no_place() {
+    let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));
+    world.breaks_at_ms = 9_300;
+    let mut refusals = 0;
+    world.refuse = Box::new(move |uri, now_ms| {
+        refusals += u32::from(uri == "init.mp4" && now_ms > 9_300);
+        (refusals == 1).then_some(Event::Broken)
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!(world.reports, [Report::MediaLost; 2], "{log}");
+    let after_s: f64 = seeks(&world)[1].parse().unwrap();
+    assert!((0.0..0.04).contains(&(after_s - world.broke_at_s)), "{} {after_s}\n{log}", world.broke_at_s);
+    assert_eq!(*msns(&world).last().unwrap(), 119, "{log}");
+}
+
+/// Goal: what was wrong with a segment of the old stream says nothing of the new one's. Method: an element breaks, and then the numbers
+/// begin anew.
+#[test]
+fn a_restart_is_trusted_again() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 12_000 => {
+            let end = 1 + (now_ms - 12_000) / 2000;
+            Answer::Body(list(end.saturating_sub(5), end, segment).replace("init", "two"), 30)
+        }
+        _ => plain(uri, now_ms),
+    });
+    world.breaks_at_ms = 9_300;
+    world.run(31_000);
+    let log = world.log.join("\n");
+    let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
+    assert_eq!(*msns(&world).last().unwrap(), 9, "{ahead_s} {log}");
 }

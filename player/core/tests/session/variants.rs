@@ -235,3 +235,27 @@ fn a_variant_without_its_init_is_left_with_its_segment() {
     assert!(world.appended.iter().all(|uri| uri.starts_with("light")), "{log}");
     assert!(world.reports.is_empty(), "{log}");
 }
+
+/// Goal: a change of variant is made in a list that has ended, too, which nobody reloads otherwise. Method: 21 segments are all there
+/// are, and the link carries less from the fourth on.
+#[test]
+fn a_list_that_has_ended_may_be_left_for_another_one() {
+    let mut world = World::new(|uri, _, _| match uri {
+        "v0" | "v1" => {
+            let name = if uri == "v0" { "light" } else { "heavy" };
+            let line = |msn| format!("#EXTINF:2.000,\n{name}{msn}.m4s\n");
+            let text = list(100, 121, line).replace("init", &format!("{name}0"));
+            Answer::Body(text + "#EXT-X-ENDLIST\n", 30)
+        }
+        _ => Answer::Body(String::new(), 50),
+    });
+    world.variants = NEEDS.into();
+    world.variant = 1;
+    world.bits_per_s = Box::new(|uri| if number(uri) < 103 { 2e6 } else { 0.9e6 });
+    world.run(60_000);
+    let log = world.log.join("\n");
+    assert_eq!(switches(&world), ["0"], "{log}");
+    assert_eq!(msns(&world), (100..=120).collect::<Vec<_>>(), "{log}");
+    assert!(world.is_ended && world.is_closed && world.reports.is_empty(), "{log}");
+    assert_eq!((world.count("v0"), world.count("v1")), (1, 1), "{log}");
+}
