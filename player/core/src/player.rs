@@ -91,7 +91,7 @@ pub struct Player {
     patience_ms: f64,
     failing_since_ms: f64,
     text_hash: u32,
-    /// The text that the shell holds is a Media Playlist.
+    /// The text that the shell holds is a Media Playlist, which lists something or says that nothing follows.
     is_listed: bool,
     end_list: bool,
     /// The list is complete and nothing of it is missing any more.
@@ -142,7 +142,7 @@ pub struct Player {
     is_hurrying: bool,
     /// The viewer has gone somewhere else than to the end.
     is_away: bool,
-    /// Where to go on behind a loss has not been found in a list yet.
+    /// Where to go on behind a loss is still to be found, in a list that is believed.
     is_lost: bool,
 
     // A MediaSource that was lost.
@@ -292,7 +292,16 @@ impl Player {
                 self.load(Resource::Playlist, 0, now_ms, shell);
             }
             if self.is_listed {
-                self.request_media(now_ms, shell);
+                if self.is_lost && self.rollbacks == 0 {
+                    self.is_lost = false;
+                    self.reader.place_before(shell, self.next_msn, self.left_s);
+                    self.next_msn = self.reader.found_msn;
+                    self.resume_s = self.reader.found_s;
+                }
+                // Of what came before that, the place would have to be found once more.
+                if !self.is_lost {
+                    self.request_media(now_ms, shell);
+                }
             }
         }
         if self.busy != Busy::Idle && self.busy_until_ms <= now_ms {

@@ -65,16 +65,6 @@ impl Player {
         self.busy = Busy::Idle;
     }
 
-    /// Finds where to go on behind a loss, in a list that is believed.
-    pub(super) fn place(&mut self, shell: &mut impl Shell) {
-        if self.is_lost {
-            self.is_lost = false;
-            self.reader.place_before(shell, self.next_msn, self.left_s);
-            self.next_msn = self.reader.found_msn;
-            self.resume_s = self.reader.found_s;
-        }
-    }
-
     pub(super) fn quota_exceeded(&mut self, now_ms: f64, shell: &mut impl Shell) {
         self.busy = Busy::Idle;
         self.full_until_ms = now_ms + FULL_RETRY_TD * self.td_ms;
@@ -137,10 +127,6 @@ impl Player {
             self.resume_s = 0.0;
         } else if self.has_media {
             self.is_lost = true;
-        }
-        // Else the list is not one that is believed.
-        if self.rollbacks == 0 {
-            self.place(shell);
         }
         self.cancel(Resource::Segment, shell);
         self.begin_run();

@@ -138,8 +138,8 @@ impl Player {
         *self.request(Resource::Playlist) = Request { state: State::Waiting, at_ms, failures: 0 };
 
         if end_msn == first_msn {
-            self.rollbacks += 1;
             self.end_list = end_list;
+            self.is_listed = end_list;
             return;
         }
         #[cfg(feature = "full")]
@@ -187,7 +187,6 @@ impl Player {
             self.reader.place_before(shell, end_msn, hold_back_s);
             self.next_msn = self.reader.found_msn;
         }
-        self.place(shell);
         if self.has_media {
             shell.report_latency(self.left_s + td_s * (end_msn - self.next_msn) as f64);
         }

@@ -106,25 +106,28 @@ fn a_segment_that_cannot_be_decoded_is_left_out_before_the_end_too() {
     assert!(world.appended.contains(&"s109.m4s".into()) && world.is_ended && world.is_closed, "{log}");
 }
 
+/// The plain stream behind the inits that `map` names, with a discontinuity where another one begins.
+fn behind(map: impl Fn(u64) -> &'static str + 'static) -> World {
+    World::new(move |uri, _, now_ms| match uri {
+        "" => {
+            let (first, end) = window(now_ms);
+            let line = |msn| match map(msn) {
+                name if name == map(msn - 1) => segment(msn),
+                name => format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"{name}\"\n{}", segment(msn)),
+            };
+            Answer::Body(list(first, end, line).replacen("init.mp4", map(first), 1), 30)
+        }
+        _ => plain(uri, now_ms),
+    })
+}
+
 fn is_ad(msn: u64) -> bool {
     (107..111).contains(&msn)
 }
 
 /// Four segments behind an init that the engine has no decoder for.
 fn with_an_ad() -> World {
-    let mut world = World::new(|uri, _, now_ms| match uri {
-        "" => {
-            let (first, end) = window(now_ms);
-            let map = |msn| if is_ad(msn) { "ad.mp4" } else { "init.mp4" };
-            let line = |msn| {
-                let changes = msn == 107 || msn == 111;
-                let head = format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"{}\"\n", map(msn));
-                format!("{}{}", if changes { head } else { String::new() }, segment(msn))
-            };
-            Answer::Body(list(first, end, line).replacen("init.mp4", map(first), 1), 30)
-        }
-        _ => plain(uri, now_ms),
-    });
+    let mut world = behind(|msn| if is_ad(msn) { "ad.mp4" } else { "init.mp4" });
     world.refuse = Box::new(|uri, _| (uri == "ad.mp4").then_some(Event::Unsupported));
     world
 }
@@ -149,10 +152,8 @@ fn a_break_without_a_decoder_is_left_out_behind_a_loss() {
         world.run(41_000);
         let log = world.log.join("\n");
         assert!(world.reports.iter().all(is_warning), "{breaks_at_ms} {log}");
-        assert!(
-            msns(&world).iter().all(|msn| !is_ad(*msn)) && msns(&world).ends_with(&[123, 124]),
-            "{breaks_at_ms} {log}"
-        );
+        let msns = msns(&world);
+        assert!(!msns.iter().copied().any(is_ad) && msns.ends_with(&[123, 124]), "{breaks_at_ms} {log}");
         assert!(world.count("ad.mp4") <= 5, "{breaks_at_ms} {log}");
     }
 }
@@ -160,20 +161,8 @@ fn a_break_without_a_decoder_is_left_out_behind_a_loss() {
 /// Goal: several such changes, one after the other, are no broken media. Method: each of six segments has an init of its own.
 #[test]
 fn changes_of_tracks_are_no_losses() {
-    let mut world = World::new(|uri, _, now_ms| match uri {
-        "" => {
-            let (first, end) = window(now_ms);
-            let map = |msn: u64| format!("init{}.mp4", msn.clamp(106, 112));
-            let line = |msn| match msn {
-                107..=112 => {
-                    format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"{}\"\n{}", map(msn), segment(msn))
-                }
-                _ => segment(msn),
-            };
-            Answer::Body(list(first, end, line).replacen("init.mp4", &map(first), 1), 30)
-        }
-        _ => plain(uri, now_ms),
-    });
+    let maps = ["init.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4", "5.mp4", "6.mp4"];
+    let mut world = behind(move |msn| maps[(msn.clamp(106, 112) - 106) as usize]);
     world.keeps_tracks = true;
     world.run(61_000);
     let log = world.log.join("\n");
@@ -186,18 +175,7 @@ fn changes_of_tracks_are_no_losses() {
 /// wherever something of the old one is there.
 #[test]
 fn an_init_that_is_refused_behind_another_gets_a_media_source_of_its_own() {
-    let mut world = World::new(|uri, _, now_ms| match uri {
-        "" => {
-            let (first, end) = window(now_ms);
-            let line = |msn| match msn {
-                107 => format!("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"mute.mp4\"\n{}", segment(msn)),
-                _ => segment(msn),
-            };
-            let text = list(first, end, line);
-            Answer::Body(if first > 107 { text.replace("init.mp4", "mute.mp4") } else { text }, 30)
-        }
-        _ => plain(uri, now_ms),
-    });
+    let mut world = behind(|msn| if msn < 107 { "init.mp4" } else { "mute.mp4" });
     world.keeps_tracks = true;
     world.run(41_000);
     let log = world.log.join("\n");

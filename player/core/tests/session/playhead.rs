@@ -263,3 +263,40 @@ fn a_restart_is_trusted_again() {
     let ahead_s = world.buffered.last().unwrap().1 - world.playhead_s;
     assert_eq!(*msns(&world).last().unwrap(), 9, "{ahead_s} {log}");
 }
+
+/// Goal: nor is anything of it loaded before the place is found, which would then be left for it. Method: one by one behind a loss,
+/// the append breaks of a segment that an answer lists of which the end is missing.
+#[test]
+fn behind_a_loss_nothing_comes_from_a_list_that_nobody_believes() {
+    let mut world = World::new(|uri, nth, now_ms| match uri {
+        "" if nth == 5 => Answer::Body(list(102, 107, segment), 30),
+        _ => plain(uri, now_ms),
+    });
+    world.breaks_at_ms = 7_950;
+    let mut is_broken = false;
+    world.refuse = Box::new(move |uri, now_ms| {
+        let breaks = uri == "s106.m4s" && now_ms > 8_050 && !is_broken;
+        is_broken |= breaks;
+        breaks.then_some(Event::Broken)
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    let appends =
+        log.rsplit_once("rebuild").unwrap().1.lines().filter_map(|line| line.split_once("append s"));
+    let msns: Vec<u64> = appends.map(|(_, name)| name.split('.').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(msns, (105..=119).collect::<Vec<_>>(), "{log}");
+}
+
+/// Goal: empty answers say nothing of a list that is old. Method: five, then one that is two segments old.
+#[test]
+fn an_old_answer_behind_empty_ones_repeats_nothing() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if (8_000..14_000).contains(&now_ms) => Answer::Body(list(109, 109, segment), 30),
+        "" if (14_000..14_900).contains(&now_ms) => Answer::Body(list(102, 107, segment), 30),
+        _ => plain(uri, now_ms),
+    });
+    world.run(41_000);
+    let log = world.log.join("\n");
+    let msns = msns(&world);
+    assert!(msns.windows(2).all(|pair| pair[0] < pair[1]), "{log}");
+}
