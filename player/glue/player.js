@@ -13,7 +13,7 @@ const MESSAGES =
   'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no init,no decoder,no WebAssembly';
 const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
-// behind it, in seconds, to be left there.
+// behind it, in seconds, to be left there: whatever has been missing may be that long, and no clock is set anew by so little.
 const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 99;
 
 // Plays the live HLS stream at `url` in a video element.

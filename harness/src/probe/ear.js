@@ -88,6 +88,6 @@
     if (isListening || !(target instanceof HTMLVideoElement)) return;
     isListening = true;
     if (error) return log('ear', { error });
-    listen(target).catch((error) => log('ear', { error: String(error) }));
+    listen(target).catch((reason) => log('ear', { error: String(reason) }));
   }, true);
 })();

@@ -32,7 +32,7 @@ pub struct PageFiles {
     pub(super) speed: f64,
     /// `None` leaves the page alone with the probe.
     pub(super) conditions: Option<Conditions>,
-    /// Whether its sound is listened to.
+    /// What listens to its sound, if anything does.
     pub(super) ear: Option<Ear>,
     /// Whether somebody's hand is at it.
     pub(super) is_touched: bool,

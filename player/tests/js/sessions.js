@@ -378,6 +378,22 @@ export const full = {
     await settle();
     equal([picture.events, sound.events], [[[FAILED, 404]], [[FAILED, 404]]]);
   },
+  async where_the_sound_is_gone_no_variant_takes_its_place() {
+    const { picture, sound } = await together('#EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO="g"\nother.m3u8\n');
+    // What the core asks as soon as it hears of it.
+    const answers = [];
+    const push = picture.events.push.bind(picture.events);
+    picture.events.push = (event) => {
+      if (event[0] == FAILED) answers.push(picture.imports[16](-1, 0));
+      return push(event);
+    };
+    server['http://origin/live/a/audio.m3u8'] = { status: 404 };
+    sound.imports[0](PLAYLIST, 0);
+    await settle();
+    equal([answers, picture.events.at(-1)], [[0], [FAILED, 404]]);
+    // With patience it may come back, and the variants are there as before.
+    equal(picture.imports[16](-1, 0), 1);
+  },
   async no_sound_is_appended_that_comes_before_the_picture() {
     const { picture, sound } = await appended();
     const [of_picture, of_sound] = sources[0].sourceBuffers;
@@ -437,10 +453,9 @@ const fetched = async ({ imports }, uri) => {
 };
 
 // A session of two, with a MediaSource that is open.
-const together = async () => {
-  server[URL] = {
-    body: '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",URI="a/audio.m3u8"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\nvideo.m3u8\n',
-  };
+const together = async (others = '') => {
+  const variant = '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\nvideo.m3u8\n';
+  server[URL] = { body: `#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",URI="a/audio.m3u8"\n${variant}${others}` };
   const number = (value) => String.fromCharCode(0, 0, 0, value);
   const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(10))));
   const traf = wrap('traf', wrap('tfhd', number(0), number(1)), wrap('tfdt', number(0), number(100)));
