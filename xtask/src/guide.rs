@@ -15,7 +15,37 @@ pub fn run() -> anyhow::Result<Vec<Check>> {
     for page in PAGES {
         checks.extend(follow(page)?);
     }
+    checks.push(gate()?);
     Ok(checks)
+}
+
+/// What the action for GitHub runs, where a player has become worse: as docs/ci.md says, with the summary that a job shows.
+fn gate() -> anyhow::Result<Check> {
+    let summary = paths::target().join("summary.md");
+    std::fs::write(&summary, "")?;
+    let players = paths::root().join("harness/players");
+    let action = paths::root().join(".github/actions/gate");
+    let status = std::process::Command::new("bash")
+        .arg(action.join("run.sh"))
+        .envs([
+            ("PLAYER", "mutants/skips-at-the-first-404"),
+            ("BASELINE", "innocents/plain"),
+            ("SCENARIOS", "segment/404-once session/round-numbers"),
+            ("BROWSERS", "chromium"),
+        ])
+        .env("GITHUB_ACTION_PATH", &action)
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .current_dir(players)
+        .status()
+        .context("bash")?;
+    let told = std::fs::read_to_string(&summary)?;
+    let expected = ["1 alike, 1 worse", "worse head@chromium/segment/404-once", "no frame of segment 105"];
+    let missing: Vec<_> = expected.into_iter().filter(|words| !told.contains(words)).collect();
+    Ok(Check {
+        what: "the action for GitHub fails what is worse, and the job's summary tells it".to_owned(),
+        wrong: (status.code() != Some(1) || !missing.is_empty())
+            .then(|| format!("it ended with {status}, and told nothing of {missing:?}: {told}")),
+    })
 }
 
 fn follow(page: &str) -> anyhow::Result<Vec<Check>> {
@@ -93,6 +123,15 @@ const PAGES: [&str; 3] = ["docs/your-player.md", "docs/field-bug.md", "docs/ci.m
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// GitHub's own actions end with an error there, and their expressions have no function that would resolve it.
+    #[test]
+    fn no_action_is_given_a_path_that_goes_up() {
+        let action = paths::root().join(".github/actions/gate/action.yml");
+        let text = std::fs::read_to_string(action).expect("the action");
+        let ups: Vec<_> = text.lines().filter(|line| line.contains("${{") && line.contains("..")).collect();
+        assert!(ups.is_empty(), "{ups:?}");
+    }
 
     #[test]
     fn files_and_commands_are_steps_and_other_blocks_are_not() {

@@ -20,7 +20,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use segproof_core::report::{Report, TrialReport, Verdict};
 
-pub use github::tell as tell_github;
+pub use github::{escaped, tell as tell_github, tell_compared};
 pub use html::page;
 pub use junit::{Case, read_cases};
 pub use summary::{

@@ -48,7 +48,7 @@ pub fn command(options: &Options, base: &str) -> anyhow::Result<u8> {
     report::write_file(&out.join("baseline.json"), &serde_json::to_vec_pretty(&compared)?)?;
     compared.print(&runs, &out);
     if options.tells_ci {
-        report::tell_github(&compared.wrong(&runs));
+        report::tell_compared(&compared.wrong(&runs), &compared.fixed(), &compared.summary());
     }
     let own_fault = runs.iter().any(|run| run.trials.iter().any(|trial| trial.own_fault.is_some()));
     Ok(if own_fault { crate::OWN_FAULT } else { compared.exit_code(options.strict) })
@@ -166,6 +166,14 @@ impl Change {
     }
 }
 
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Pair { scenario, engine, player, head, base, change } = self;
+        let word = format!("{change:?}").to_lowercase();
+        write!(f, "{word} {player}@{engine}/{scenario}: good in {head}, the base in {base}")
+    }
+}
+
 impl Pair {
     fn differs(&self) -> bool {
         matches!(self.change, Change::Worse | Change::Fixed | Change::Unsteady)
@@ -257,24 +265,35 @@ impl Compared {
         Report { trials, ..of_first.unwrap_or_else(|| unreachable!("it was run")) }
     }
 
+    fn fixed(&self) -> Vec<String> {
+        let fixed = self.trials.iter().filter(|pair| pair.change == Change::Fixed);
+        fixed.map(ToString::to_string).collect()
+    }
+
+    fn counts(&self) -> String {
+        let Compared { alike, worse, fixed, unsteady, inconclusive, .. } = self;
+        format!(
+            "{alike} alike, {worse} worse, {fixed} fixed, {unsteady} unsteady, {inconclusive} inconclusive"
+        )
+    }
+
+    /// In Markdown.
+    fn summary(&self) -> String {
+        let pairs = self.trials.iter().map(|pair| format!("- {}\n", report::escaped(&pair.to_string())));
+        format!("### The player and its base: {}\n\n{}\n", self.counts(), pairs.collect::<String>())
+    }
+
     fn print(&self, runs: &[Report], out: &Path) {
         println!();
         for pair in &self.trials {
-            let word = format!("{:?}", pair.change).to_lowercase();
-            println!(
-                "{word} {}@{}/{}: good in {}, the base in {}",
-                pair.player, pair.engine, pair.scenario, pair.head, pair.base
-            );
+            println!("{pair}");
             if let Some(trial) = failure(pair, runs).filter(|_| pair.change == Change::Worse) {
                 for violation in trial.violations.iter().filter(|v| v.binding && !v.known) {
                     println!("     {}: {}", violation.rule, violation.what);
                 }
             }
         }
-        let Compared { alike, worse, fixed, unsteady, inconclusive, .. } = self;
-        println!(
-            "{alike} alike, {worse} worse, {fixed} fixed, {unsteady} unsteady, {inconclusive} inconclusive"
-        );
+        println!("{}", self.counts());
         println!("{}", paths::short(&out.join("report.html")));
     }
 }

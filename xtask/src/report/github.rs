@@ -12,14 +12,28 @@ use segproof_core::report::{Report, TrialReport, Verdict};
 
 use super::{Counts, by_player, name, word};
 
-/// Tells the runner, if there is one; a summary that cannot be written is said, and changes no verdict.
+/// Tells the runner, if there is one.
 pub fn tell(report: &Report) {
+    say(&annotations(report), &format!("{}{}", table(report), details(report)));
+}
+
+/// Tells it what a comparison found: `worse` has the trials that fail the job, `fixed` a sentence for each that is no news to
+/// fail for, and `summary` is Markdown for the top.
+pub fn tell_compared(worse: &Report, fixed: &[String], summary: &str) {
+    let notices =
+        fixed.iter().take(ANNOTATIONS_MAX).map(|what| format!("::notice title=fixed::{}\n", data(what)));
+    let annotations = annotations(worse) + notices.collect::<String>().as_str();
+    say(&annotations, &format!("{summary}{}", details(worse)));
+}
+
+/// A summary that cannot be written is said, and changes no verdict.
+fn say(annotations: &str, summary: &str) {
     if std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true") {
-        print!("{}", annotations(report));
+        print!("{annotations}");
     }
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
         let file = OpenOptions::new().append(true).create(true).open(&path);
-        let written = file.and_then(|mut file| file.write_all(summary(report).as_bytes()));
+        let written = file.and_then(|mut file| file.write_all(summary.as_bytes()));
         if let Err(error) = written.with_context(|| path.display().to_string()) {
             eprintln!("the job's summary is not written: {error:#}");
         }
@@ -39,7 +53,7 @@ fn annotations(report: &Report) -> String {
     lines
 }
 
-fn summary(report: &Report) -> String {
+fn table(report: &Report) -> String {
     let counts = Counts::of(report);
     let mut text = format!(
         "### Conformance: {} passed, {} failed, {} skipped\n\n",
@@ -57,6 +71,11 @@ fn summary(report: &Report) -> String {
         );
     }
     text.push('\n');
+    text
+}
+
+fn details(report: &Report) -> String {
+    let mut text = String::new();
     for trial in wrong(report).take(SUMMARY_MAX) {
         let title = format!("{}: {}", word(trial.verdict), name(trial));
         let _ = writeln!(text, "<details><summary>{}</summary>\n", escaped(&title));
@@ -97,7 +116,7 @@ fn property(text: &str) -> String {
 }
 
 /// Words in Markdown, where what looks like HTML would be read as such.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace('\n', " ")
 }
 
@@ -135,6 +154,6 @@ mod tests {
 
     #[test]
     fn the_summary_is_markdown() {
-        insta::assert_snapshot!(summary(&report()));
+        insta::assert_snapshot!(format!("{}{}", table(&report()), details(&report())));
     }
 }
