@@ -259,7 +259,8 @@ pub fn longest_stall_ms(case: &Case) -> Option<f64> {
 }
 
 /// All of them, after the first frame and before the trial's end. A playhead that is put elsewhere, or that begins anew with
-/// another MediaSource, has not moved on until another picture is shown. Nobody but the viewer may have it stand: an engine
+/// another MediaSource, has not moved on until another picture is shown; nor has one that goes on with the sound alone, as
+/// Chromium's does for three seconds where the picture is missing. Nobody but the viewer may have it stand: an engine
 /// that waits with `autoplay` behind the first frame makes the viewer wait, and so does a player that pauses.
 fn stands(case: &Case) -> Vec<Stand> {
     let Some(first) = case.view.shown.first() else { return Vec::new() };
@@ -276,7 +277,7 @@ fn stands(case: &Case) -> Vec<Stand> {
     };
     let settles_ms = SETTLES_WALL_MS * case.trace.speed;
     let is_shown = |from_ms: f64, to_ms: f64| {
-        case.view.shown.iter().any(|shown| (from_ms + settles_ms..=to_ms).contains(&shown.at_ms))
+        case.view.shown.iter().any(|shown| (from_ms..=to_ms).contains(&shown.at_ms))
     };
     let mut stands: Vec<Stand> = Vec::new();
     // Where the playhead was at the last heartbeat.
@@ -286,8 +287,13 @@ fn stands(case: &Case) -> Vec<Stand> {
         let Some(time) = beat.time else { continue };
         let goes_on = |stand: &Stand| {
             let is_still = (time - at).abs() < STILL_S;
-            let is_on_its_way = is_put(stand.to_ms, beat.at_ms) && !is_shown(stand.from_ms, beat.at_ms);
-            (is_still || is_on_its_way) && !is_wished(stand.to_ms, beat.at_ms)
+            // A heartbeat may read where the playhead was put before the page is told of it.
+            let is_elsewhere = (time - at).abs() > LEAPS * (beat.at_ms - stand.to_ms) / 1000.0;
+            let put_until_ms = beat.at_ms + if is_elsewhere { TOLD_WALL_MS * case.trace.speed } else { 0.0 };
+            let is_on_its_way =
+                is_put(stand.to_ms, put_until_ms) && !is_shown(stand.from_ms + settles_ms, beat.at_ms);
+            let is_without_picture = beat.ahead <= 0.0 && !is_shown(stand.from_ms, beat.at_ms);
+            (is_still || is_on_its_way || is_without_picture) && !is_wished(stand.to_ms, beat.at_ms)
         };
         match stands.last_mut().filter(|stand| goes_on(stand)) {
             Some(stand) => {
@@ -316,5 +322,9 @@ const LEAP_WALL_MS: f64 = 50.0;
 const SETTLES_WALL_MS: f64 = 100.0;
 /// How much may be shown again with a new MediaSource: our own player begins the segment anew of which it had shown less.
 const BACK_REBUILT_MS: f64 = 500.0;
+/// `seeking` is told by a task of its own, behind those that wait.
+const TOLD_WALL_MS: f64 = 50.0;
+/// A playhead that goes on by so many times as much as the time does was put there.
+const LEAPS: f64 = 2.0;
 /// Less than this between two heartbeats is no progress.
 const STILL_S: f64 = 0.001;

@@ -52,3 +52,20 @@ fn who_begins_elsewhere_or_leaves_something_out_is_another_matter() {
     session.expect.best.start_msn = Some(101);
     assert_eq!(surpassed(&session.trace, &session.expect), None);
 }
+
+#[test]
+fn who_goes_on_with_the_sound_alone_waits_for_the_picture_like_everybody() {
+    let mut session = Session::live();
+    session.expect.best.stall_ms = 2.0 * TD_MS;
+    assert!(surpassed(&session.trace, &session.expect).is_some());
+    let hole = 8000.0..8000.0 + 1.5 * TD_MS;
+    session.keep_frames(|at, _| !hole.contains(&at));
+    assert!(surpassed(&session.trace, &session.expect).is_some());
+    session
+        .trace
+        .beats
+        .iter_mut()
+        .filter(|beat| hole.contains(&beat.at_ms))
+        .for_each(|beat| beat.ahead = 0.0);
+    assert_eq!(surpassed(&session.trace, &session.expect), None);
+}

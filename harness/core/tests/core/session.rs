@@ -136,7 +136,8 @@ impl Session {
                 of: Witness::Page,
                 lag_ms: 1.0,
                 time: Some(time),
-                ahead: 0.0,
+                // Too little for an engine to begin with.
+                ahead: 0.4,
                 playing,
             });
         }

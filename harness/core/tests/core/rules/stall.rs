@@ -15,6 +15,22 @@ pub const PAIRS: &[Pairs] = &[Pairs {
                 s.keep_frames(|at, _| !(8050.0..9850.0).contains(&at));
             })
         }),
+        ("a leap that a heartbeat knows of before the page is told", || {
+            bent(|s| {
+                leap_in_a_stand(s, 9030.0);
+                let early = s.trace.beats.iter_mut().find(|beat| beat.at_ms == 9000.0 && beat.time.is_some());
+                let early = early.expect("it plays");
+                early.time = early.time.map(|time| time + 4.0);
+                s.keep_frames(|at, _| !(8150.0..9950.0).contains(&at));
+            })
+        }),
+        ("a picture that stands while the sound goes on", || {
+            bent(|s| {
+                has_media(s, 8000.0, 9200.0, 0.0);
+                s.keep_frames(|at, _| !(8000.0..9200.0).contains(&at));
+                s.trace.speed = 8.0;
+            })
+        }),
         ("a seek that comes to no end", || {
             bent(|s| {
                 s.media(8000.0, "seeking");
@@ -106,6 +122,13 @@ pub const PAIRS: &[Pairs] = &[Pairs {
         }),
     ],
     fair: &[
+        ("few pictures read, while there are more to show", || {
+            bent(|s| {
+                has_media(s, 8000.0, 9200.0, 2.0);
+                s.keep_frames(|at, _| !(8000.0..9200.0).contains(&at));
+                s.trace.speed = 8.0;
+            })
+        }),
         ("a player that puts the playhead elsewhere meanwhile, where there is another picture", || {
             bent(|s| leap_in_a_stand(s, 8900.0))
         }),
