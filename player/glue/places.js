@@ -3,16 +3,13 @@
 // where its URI does.
 export const found = (text, place, isInit) => {
   const [line] = text.slice(place).match(/.*/);
-  let offset = 0, length = 0, end = 0;
+  let offset = 0, length = 0;
   // A range without an offset begins where the one before ended (RFC 8216, section 4.3.2.2).
   for (const [, count, , at] of isInit
     ? line.matchAll(/BYTERANGE="(\d+)(@(\d+))?/g)
     : text.slice(0, place).matchAll(/^(?:#EXT-X-BYTERANGE:(\d+)(@(\d+))?|[^#\s])/gm)) {
+    offset = +(at ?? offset + length);
     length = +(count ?? 0);
-    if (count) {
-      offset = +(at ?? end);
-      end = offset + length;
-    }
   }
   return [isInit ? /(?:^|,) *URI="(.*?)"/.exec(line)?.[1] : line, offset, length];
 };

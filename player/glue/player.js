@@ -70,11 +70,9 @@ export function play(url, video, options = {}, main) {
   const attempt = (action) => {
     try {
       action();
-    } catch ({ name }) {
-      // The core must have returned before it is told anything.
-      queueMicrotask(() =>
-        name == 'QuotaExceededError' ? tell(QUOTA) : name == 'NotSupportedError' ? tell(UNSUPPORTED) : lose(),
-      );
+    } catch ({ name: [letter] }) {
+      // QuotaExceededError, NotSupportedError; the core must have returned before it is told anything.
+      queueMicrotask(() => (letter == 'Q' ? tell(QUOTA) : letter == 'N' ? tell(UNSUPPORTED) : lose()));
     }
   };
   const load = async (resource, place, playlistUrl = url) => {
@@ -150,7 +148,7 @@ export function play(url, video, options = {}, main) {
       if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
       // Without the one there is no use for the other. Where there are variants, another one may be there.
-      if (FULL && !variants[1] && !resource && !body && (value == 404 || value == 410)) (main ?? sound)?._lack(value);
+      if (FULL && !variants[1] && !resource && !body && [404, 410].includes(value)) (main ?? sound)?._lack(value);
     }
   };
 
@@ -225,7 +223,7 @@ export function play(url, video, options = {}, main) {
     },
     _attach(...now) {
       [source, listeners] = now;
-      buffer = me._isWaiting = me._isDone = null;
+      buffer = me._isWaiting = me._isDone = me._hasAsked = null;
     },
     _close() {
       stopped ??= main;
@@ -265,7 +263,7 @@ export function play(url, video, options = {}, main) {
             else if (main) {
               const offset = main._offset();
               // Not yet: the same bytes are tried again.
-              if (!(offset - buffer.timestampOffset)) throw { name: 'QuotaExceededError' };
+              if (!(offset - buffer.timestampOffset)) throw { name: 'Q' };
               buffer.timestampOffset = offset;
               start = -1;
             }
@@ -279,15 +277,18 @@ export function play(url, video, options = {}, main) {
         if (FULL && main && resource == SEGMENT && edge(0) < 0) {
           // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the
           // playhead leaves it behind.
-          if (main._edge(0) < 0) throw { name: 'QuotaExceededError' };
+          if (main._edge(0) < 0) throw { name: 'Q' };
           buffer.appendWindowStart = main._edge(0);
         }
         buffer.appendBuffer(bodies[resource]);
       }),
     (end) => attempt(() => buffer.remove(0, end)),
     // The picture leads: the sound moves the playhead across its own holes, and not back; where it goes at first is the
-    // picture's to say. With two seeks for one, WebKit may not begin. It may be seeking: that ends in no hole.
-    FULL && main ? (to) => to < video.currentTime || main._edge(0) < 0 || main._seek(to) : seek,
+    // picture's to say. With two seeks for one, WebKit may not begin: a sound that begins a little behind the picture asks again
+    // if the engine does not go there by itself. It may be seeking: that ends in no hole.
+    FULL && main
+      ? (to) => (me._hasAsked ? to < video.currentTime || main._edge(0) < 0 || main._seek(to) : (me._hasAsked = 1))
+      : seek,
     (isHurrying) => {
       // Another rate is the page's own, or the viewer's.
       if (!(FULL && main) && video.playbackRate == (isHurrying ? 1 : 1.1)) video.playbackRate = isHurrying ? 1.1 : 1;

@@ -97,13 +97,13 @@ pub struct Player {
     /// The list is complete and nothing of it is missing any more.
     has_all: bool,
     first_msn: u64,
+    /// Zero as long as nothing was listed, or the stream that was is over.
     end_msn: u64,
     /// `Reader::segment_key` of the first segment that is listed.
     first_key: u32,
     rollbacks: u64,
 
     // The cursor.
-    has_joined: bool,
     /// The lowest Media Sequence Number that is still wanted; what the segment request is for, if there is one.
     next_msn: u64,
     /// The segment that was requested last: its number, and `Reader::segment_key`. It is what the init belongs to.
@@ -184,7 +184,6 @@ impl Player {
         end_msn: 0,
         first_key: 0,
         rollbacks: 0,
-        has_joined: false,
         next_msn: 0,
         last_msn: u64::MAX,
         last_key: 0,
@@ -352,6 +351,12 @@ impl Player {
     fn begin_run(&mut self) {
         self.begins_run = true;
         self.needs_init = true;
+    }
+
+    /// Nor is it the one in which the playhead was to resume.
+    fn begin_elsewhere(&mut self) {
+        self.resume_s *= 0.0;
+        self.begin_run();
     }
 
     // The end.

@@ -63,10 +63,10 @@ impl Player {
             self.left_s = end_s - to_s;
             has_to = to_s >= BEGINS_BY_ITSELF_S;
         } else if next_s < f64::INFINITY {
-            has_to = (ahead_s <= 0.0 || ahead_s < RANGE_END_S && shell.is_starving())
-                && (playhead_s > 0.0 || next_s >= BEGINS_BY_ITSELF_S);
             // A little later, lest one that is paused there is looked at all the time.
             self.wake_by(now_ms + ahead_s * 1000.0 + 20.0);
+            has_to = (ahead_s <= 0.0 || ahead_s < RANGE_END_S && shell.is_starving())
+                && (playhead_s > 0.0 || next_s >= BEGINS_BY_ITSELF_S);
         } else {
             let td_s = self.td_ms / 1000.0;
             self.is_away &= ahead_s > HURRY_TD * td_s;

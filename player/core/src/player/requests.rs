@@ -67,7 +67,9 @@ impl Player {
         }
         if state == State::Idle || segment.msn != self.next_msn {
             self.cancel(Resource::Segment, shell);
-            if segment.msn != self.next_msn || segment.discontinuity {
+            if segment.msn != self.next_msn {
+                self.begin_elsewhere();
+            } else if segment.discontinuity {
                 self.begin_run();
             }
             self.next_msn = segment.msn;
@@ -146,7 +148,7 @@ impl Player {
         if self.switch.is_asked {
             self.switch_lists(first_msn, end_msn, shell);
         }
-        if self.has_joined && end_msn < self.end_msn {
+        if end_msn < self.end_msn {
             self.rollbacks += 1;
             let is_far = end_msn + RESTART_MSN_GAP < self.first_msn;
             // What was listed first, under the same number: another edge, which will come to what is next.
@@ -168,8 +170,8 @@ impl Player {
             self.cancel(Resource::Segment, shell);
             self.map_key = 0;
             self.last_msn = u64::MAX;
-            self.begin_run();
-            self.has_joined = false;
+            self.begin_elsewhere();
+            self.end_msn = 0;
             // What was wrong with segments of these numbers was with others.
             self.careful_end_msn = 0;
             self.refused_end_msn = 0;
@@ -180,13 +182,12 @@ impl Player {
         self.reader.pick(shell, first_msn);
         self.first_key = self.reader.segment_key(shell);
         self.first_msn = first_msn;
-        self.end_msn = end_msn;
-        if !self.has_joined {
-            self.has_joined = true;
+        if self.end_msn == 0 {
             let hold_back_s = if self.end_list { f64::INFINITY } else { HOLD_BACK_TD * td_s };
             self.reader.place_before(shell, end_msn, hold_back_s);
             self.next_msn = self.reader.found_msn;
         }
+        self.end_msn = end_msn;
         if self.has_media {
             shell.report_latency(self.left_s + td_s * (end_msn - self.next_msn) as f64);
         }
@@ -237,7 +238,7 @@ impl Player {
                     } else {
                         self.fatal(Report::NoPlaylist, shell);
                     }
-                } else if failing_ms > self.patience_ms.max(PLAYLIST_LOST_MS) {
+                } else if failing_ms > PLAYLIST_LOST_MS && failing_ms > self.patience_ms {
                     self.fatal(Report::PlaylistLost, shell);
                 }
             }
@@ -260,9 +261,7 @@ impl Player {
     pub(super) fn skip_segment(&mut self, shell: &mut impl Shell) {
         self.cancel(Resource::Segment, shell);
         self.next_msn += 1;
-        // What would have been its rest.
-        self.resume_s *= 0.0;
-        self.begin_run();
+        self.begin_elsewhere();
         shell.report(Report::SegmentLost);
         self.skips += 1;
         if self.skips >= SKIPS_MAX {

@@ -246,6 +246,25 @@ fn a_loss_behind_a_loss_changes_no_place() {
     assert_eq!(*msns(&world).last().unwrap(), 119, "{log}");
 }
 
+/// Goal: what comes in the place of the segment in which the element broke is shown from its beginning. Method: that one never comes,
+/// and the stream begins anew.
+#[test]
+fn another_stream_is_not_begun_where_the_old_one_was_left() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 9_400 => {
+            let end = 3 + (now_ms - 9_400) / 2000;
+            Answer::Body(list(end.saturating_sub(5), end, segment).replace("init", "two"), 30)
+        }
+        "s106.m4s" if now_ms >= 9_300 => Answer::Never,
+        _ => plain(uri, now_ms),
+    });
+    world.breaks_at_ms = 9_300;
+    world.run(31_000);
+    let log = world.log.join("\n");
+    // Media from zero on begin by themselves.
+    assert_eq!((seeks(&world).len(), msns(&world).last()), (1, Some(&12)), "{log}");
+}
+
 /// Goal: what was wrong with a segment of the old stream says nothing of the new one's. Method: an element breaks, and then the numbers
 /// begin anew.
 #[test]
