@@ -260,7 +260,7 @@ impl Reader {
             let mut at_s = 0.0;
             while self.advance(text) && self.segment.msn < end_msn {
                 // Sums of decimal fractions are inexact; a microsecond is no distance.
-                let into_s = duration_s - at_s + 1e-6 - distance_s;
+                let into_s = duration_s - at_s + MICROSECOND_S - distance_s;
                 if into_s >= 0.0 || at_s == 0.0 {
                     self.found_msn = self.segment.msn;
                     self.found_s = if into_s < 0.0 { 0.0 } else { into_s };
@@ -291,6 +291,9 @@ impl Reader {
         hash(text, self.segment.map, 0, LINE_END)
     }
 }
+
+/// In a power of two, as in player/limits.rs.
+const MICROSECOND_S: f64 = 1.0 / 1_048_576.0;
 
 /// What a query part begins with.
 const QUERY: u32 = b'?' as u32;

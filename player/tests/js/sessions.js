@@ -199,6 +199,28 @@ export const tests = {
     append(SEGMENT, 12.5);
     equal(sources.at(-1).buffer.did, ['append 8 segments 0', 'append 115 sequence 0']);
   },
+  async chromium_is_given_no_init_without_the_sound_that_was_there() {
+    const number = (value) => String.fromCharCode(0, 0, 0, value);
+    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50))));
+    const one = track + wrap('stsd', 24);
+    for (const [vendor, told] of [['Google Inc.', [[BROKEN]]], ['', []]]) {
+      navigator.vendor = vendor;
+      const { place } = await begin('', {}, wrap('moov', one, one));
+      append(INIT);
+      server['http://origin/live/init.mp4'] = { body: wrap('moov', one) };
+      load(INIT, place('URI="init'));
+      await settle();
+      events.length = 0;
+      append(INIT);
+      await settle();
+      equal(events, told);
+      // In a MediaSource of its own it is.
+      browser.imports[7]();
+      sources.at(-1).open();
+      append(INIT);
+      equal(sources.at(-1).buffer.did.length, 1);
+    }
+  },
   async only_the_seeks_of_others_are_told() {
     await begin('');
     browser.imports[4](7);

@@ -14,8 +14,13 @@ impl Player {
         if now_ms < self.full_until_ms {
             return;
         }
-        let is_early =
-            self.next_msn < self.careful_end_msn && self.view.ahead_s > CAREFUL_TD * self.td_ms / 1000.0;
+        // An init may cost what is left.
+        let left_s = if self.needs_init && !shell.is_starving() {
+            CAREFUL_INIT_S
+        } else {
+            CAREFUL_TD * self.td_ms / 1000.0
+        };
+        let is_early = self.next_msn < self.careful_end_msn && self.view.ahead_s > left_s;
         // Later on an init waits for what follows it, which may never come.
         let is_segment_ready = self.request(Resource::Segment).state == State::Ready && !is_early;
         let is_init_ready = self.request(Resource::Init).state == State::Ready;

@@ -1,5 +1,5 @@
 //! Every wait, count and distance of the player. `_TD` is in target durations, `_S` in seconds, `_MS` in
-//! milliseconds.
+//! milliseconds. Fractions are sums of few powers of two, which take the fewest bytes once compressed.
 
 /// Taken for the target duration until a playlist told it, in seconds.
 pub const TARGET_DURATION_UNKNOWN_S: f64 = 2.0;
@@ -51,9 +51,9 @@ pub const RANGE_END_S: f64 = 0.5;
 /// seek before it has begun.
 pub const BEGINS_BY_ITSELF_S: f64 = 0.25;
 /// How far into a range a jump lands: exactly its start may be rounded to before it.
-pub const JUMP_INTO_S: f64 = 0.01;
+pub const JUMP_INTO_S: f64 = 1.0 / 128.0;
 /// A run that extends the buffer by less has put its media elsewhere, in seconds.
-pub const EXTENDED_S_MIN: f64 = 0.02;
+pub const EXTENDED_S_MIN: f64 = 1.0 / 64.0;
 /// With more than this ahead, the playhead hurries until there is `HURRIED_TD`; beyond `LEAP_TD` it goes there at once.
 pub const HURRY_TD: f64 = 4.0;
 pub const HURRIED_TD: f64 = 3.0;
@@ -63,15 +63,17 @@ pub const REBUILDS_MAX: u32 = 5;
 pub const REBUILDS_TD: f64 = 4.0;
 /// How much is left of a segment when the next is appended, as long as a decoder is not trusted.
 pub const CAREFUL_TD: f64 = 0.5;
+/// The same of one that begins with an init, in seconds: where engines stop for want of media.
+pub const CAREFUL_INIT_S: f64 = 0.125;
 /// A segment that begins so much before the end of what is buffered belongs to another run: the clock of the media has
 /// gone back. In seconds.
-pub const BACK_S_MIN: f64 = 0.4;
+pub const BACK_S_MIN: f64 = 0.375;
 /// A playhead that could go on and has stood still for longer shows that the MediaSource is lost: so WPE WebKit 2.38 does when
 /// the media had run out.
 pub const STUCK_TD: f64 = 1.0;
 /// What a link may be asked for of what it has carried, and how much more it is trusted with after one segment that came faster.
 #[cfg(feature = "full")]
-pub const BITS_SHARE: f64 = 0.7;
+pub const BITS_SHARE: f64 = 0.6875;
 #[cfg(feature = "full")]
 pub const BITS_GROWTH: f64 = 1.5;
 /// Segments of one variant before a better one is tried.
@@ -88,4 +90,4 @@ pub const VARIANT_TRIES_MAX: u32 = 2;
 pub const VARIANT_STALE_MAX: u32 = 3;
 /// How far from the end of what is buffered the first segment of another variant may begin, in seconds.
 #[cfg(feature = "full")]
-pub const FITS_S: f64 = 0.1;
+pub const FITS_S: f64 = 0.125;
