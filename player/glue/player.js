@@ -103,9 +103,10 @@ export function play(url, video, options = {}, main) {
         const playlist = new TextDecoder().decode(data);
         // A variant that is a Multivariant Playlist itself is no playlist: followed, it could lead in circles.
         let listed = [...playlist.matchAll(/^#EXT-X-STREAM-INF(:.*)$\s+(?:#.*\s+)*([^#\s]+)/gm)];
-        // What is to be read is no matter of the engine's.
+        // What is to be read is no matter of the engine's. Every codec of a picture has a `v`, and none of sound: beside a picture
+        // the sound alone is none to change to.
         const played = listed.filter(([, attributes]) =>
-          Source.isTypeSupported(`video/mp4;codecs="${/[^-]CODECS="(.*?)(,wvtt|,stpp|")/.exec(attributes)?.[1]}"`),
+          Source.isTypeSupported(`video/mp4;codecs="${/[^-]CODECS="([^"]*?v.*?)(,wvtt|,stpp|")/.exec(attributes)?.[1]}"`),
         );
         if (played[0]) listed = played;
         // The first is played that can be, in the order that the author meant.

@@ -30,6 +30,10 @@ pub struct MediaPart {
 }
 
 impl Media {
+    pub fn has_picture(&self) -> bool {
+        self.segments.iter().any(|part| part.facts.frames > 0)
+    }
+
     /// Reads what the suite has to know of a fixture's bytes; `segments` come with their durations in seconds.
     pub fn new(
         target_duration_s: u32,
@@ -221,7 +225,12 @@ impl Presentation {
     pub fn uneven_variant(&self) -> Option<&str> {
         let main = self.main();
         let is_even = |part: &MediaPart, other: &MediaPart| {
-            part.facts.frames == other.facts.frames && (part.duration_s - other.duration_s).abs() < UNEVEN_S
+            let off_s = (part.duration_s - other.duration_s).abs();
+            match other.facts.frames {
+                // The sound alone, as Apple asks for beside each picture.
+                0 => off_s < AUDIO_OFF_S,
+                frames => part.facts.frames == frames && off_s < UNEVEN_S,
+            }
         };
         let mut variants = self.epochs[0].sources.iter().take(usize::from(self.variants())).skip(1);
         let uneven = variants.find(|source| {
@@ -238,8 +247,7 @@ impl Presentation {
         let (main, audio) = (self.main(), self.media_of(source));
         let mut pairs = main.segments.iter().zip(&audio.segments);
         let is_beside = pairs.all(|(a, b)| (a.duration_s - b.duration_s).abs() < AUDIO_OFF_S);
-        let has_picture = audio.segments.iter().any(|part| part.facts.frames > 0);
-        let is_fit = main.segments.len() == audio.segments.len() && is_beside && !has_picture;
+        let is_fit = main.segments.len() == audio.segments.len() && is_beside && !audio.has_picture();
         (!is_fit).then_some(source.fixture.as_str())
     }
 

@@ -148,9 +148,11 @@ export const tests = {
     equal(rates, [1.1, 1, 2, 1.5, 1, 1.1]);
   },
   async the_first_variant_that_can_be_is_played() {
-    decoders.add('avc1.42c01e');
+    for (const codecs of ['avc1.42c01e', 'mp4a.40.2']) decoders.add(codecs);
     const variant = (codecs, uri) => `#EXT-X-STREAM-INF:BANDWIDTH=1${codecs}\n${uri}\n`;
-    const multivariant = '#EXTM3U\n' + variant(',CODECS="hvc1"', 'a/a.m3u8') + variant(',CODECS="avc1.42c01e"', 'b/b.m3u8');
+    // Beside a picture the sound alone is none.
+    const sounds = variant(',CODECS="mp4a.40.2"', 's/a.m3u8') + variant(',CODECS="mp4a.40.2,wvtt"', 's/b.m3u8');
+    const multivariant = '#EXTM3U\n' + sounds + variant(',CODECS="hvc1"', 'a/a.m3u8') + variant(',CODECS="avc1.42c01e"', 'b/b.m3u8');
     server[URL] = { body: multivariant };
     server['http://origin/live/b/b.m3u8'] = { body: HEAD + '#EXTINF:2,\nx.m4s\n', takes: 9 };
     play(URL, video);
@@ -275,8 +277,9 @@ export const full = {
       `#EXT-X-STREAM-INF:AVERAGE-BANDWIDTH=${1e4 - bandwidth},BANDWIDTH=${bandwidth},RESOLUTION=1x${height},CODECS="${codecs}"\n${uri}.m3u8\n`;
     server[URL] = {
       body: '#EXTM3U\n' + variant(500, 360, 'mid') + variant(2000, 2160, 'high') + variant(900, 720, 'good') +
-        variant(100, 90, 'low') + variant(1, 90, 'other', 'hvc1'),
+        variant(100, 90, 'low') + variant(1, 90, 'other', 'hvc1') + variant(2, 90, 'sound', 'mp4a.40.2'),
     };
+    decoders.add('mp4a.40.2');
     for (const name of ['mid', 'high', 'good', 'low']) server[`http://origin/live/${name}.m3u8`] = { body: HEAD };
     play(URL, video);
     await settle();

@@ -255,7 +255,8 @@ impl Origin {
             ));
         }
         for (variant, (bandwidth, codecs)) in (0..).zip(bandwidths) {
-            let codecs = codecs.unwrap_or(CODECS);
+            let media = self.presentation.first(variant);
+            let codecs = codecs.unwrap_or(if media.has_picture() { CODECS } else { SOUND_CODECS });
             text.push_str(&format!(
                 "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},CODECS=\"{codecs}\"{group}\n{}\n",
                 playlist_name(variant)
@@ -274,3 +275,4 @@ impl Origin {
 /// What the stream's own variant is said to need, bits per second.
 const MAIN_BANDWIDTH: u64 = 600_000;
 const CODECS: &str = "avc1.4d400d,mp4a.40.2";
+const SOUND_CODECS: &str = "mp4a.40.2";
