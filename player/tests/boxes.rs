@@ -68,6 +68,15 @@ mod codecs {
     }
 
     #[test]
+    fn what_has_neither_picture_nor_sound_is_not_named() {
+        let h264 = video(b"avc1", b"avcC", &[1, 0x42, 0xc0, 0x1e, 0xff, 0xe1]);
+        let timecodes = track(0, 3, 30_000, &make_box(b"tmcd", &[&[0; 26]]));
+        let at = timecodes.windows(4).position(|kind| kind == b"vmhd").expect("its header");
+        let timecodes = [&timecodes[..at], b"nmhd", &timecodes[at + 4..]].concat();
+        assert_eq!(codecs(&[h264, timecodes]), "avc1.42c01e");
+    }
+
+    #[test]
     fn h264_and_aac() {
         let h264 = video(b"avc1", b"avcC", &[1, 0x42, 0xc0, 0x1e, 0xff, 0xe1]);
         for is_long in [false, true] {

@@ -115,7 +115,9 @@ pub fn tracks(init: &[u8]) -> Result<Vec<Track>, MediaError> {
     let moov = Moov::decode(&mut &init[moov])?;
     let trex = moov.mvex.map(|mvex| mvex.trex).unwrap_or_default();
     let trex_of = |id| trex.iter().find(|trex| trex.track_id == id).cloned().unwrap_or_default();
-    Ok(moov.trak.iter().map(|trak| track(trak, &trex_of(trak.tkhd.track_id))).collect())
+    // Whatever else there may be is played by nobody.
+    let is_played = |trak: &&Trak| [b"vide".into(), b"soun".into()].contains(&trak.mdia.hdlr.handler);
+    Ok(moov.trak.iter().filter(is_played).map(|trak| track(trak, &trex_of(trak.tkhd.track_id))).collect())
 }
 
 fn track(trak: &Trak, trex: &Trex) -> Track {

@@ -98,7 +98,7 @@ export const tests = {
   },
   async a_segment_tells_where_it_would_begin() {
     const number = (value) => String.fromCharCode(0, 0, 0, value);
-    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50))));
+    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50)), wrap('vmhd')));
     const traf = wrap('traf', wrap('tfhd', number(0), number(1)), wrap('tfdt', number(0), number(100)));
     const { place } = await begin('#EXTINF:2,\na.m4s\n', {}, wrap('moov', track, wrap('stsd', 24)));
     server['http://origin/live/a.m4s'] = { body: wrap('moof', traf) + box('mdat') };
@@ -203,7 +203,7 @@ export const tests = {
   },
   async chromium_is_given_no_init_without_the_sound_that_was_there() {
     const number = (value) => String.fromCharCode(0, 0, 0, value);
-    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50))));
+    const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(50)), wrap('vmhd')));
     const one = track + wrap('stsd', 24);
     for (const [vendor, told] of [['Google Inc.', [[BROKEN]]], ['', []]]) {
       navigator.vendor = vendor;
@@ -321,7 +321,7 @@ export const full = {
     equal(sources[0].sourceBuffers, []);
     await fetched(sound, 'init.mp4');
     sound.imports[2](INIT, -1);
-    equal(sources[0].sourceBuffers.map(({ did }) => did), [['append 104 segments 0'], ['append 104 segments 0']]);
+    equal(sources[0].sourceBuffers.map(({ did }) => did), [['append 112 segments 0'], ['append 112 segments 0']]);
     // Each sees what is in its own.
     sources[0].sourceBuffers[0].buffered = { length: 1, start: () => 2, end: () => 3 };
     equal([0, 1, 2].map((index) => [picture, sound].map(({ imports }) => imports[13](index))), [[2, -1], [3, -1], [-1, -1]]);
@@ -444,7 +444,7 @@ export const full = {
     const [of_picture] = sources[0].sourceBuffers;
     of_picture.buffered = { length: 1, start: () => 2, end: () => 9 };
     picture.imports[4](2);
-    // With its first media, right behind the picture's own seek: what is a little behind that most engines begin with.
+    // With its first media, right behind the picture's own seek: what is a little behind that engines begin with.
     sound.imports[4](2.02);
     equal(video.currentTime, 2);
     sound.imports[4](2.02);
@@ -460,8 +460,12 @@ export const full = {
     picture.imports[7]();
     sources[1].open();
     sound.imports[4](5);
-    sound.imports[4](5);
     equal(video.currentTime, 3);
+    // Where the picture's own seek was lost, before there was metadata of both, the sound's is as good.
+    picture.imports[7]();
+    Object.assign(video, { currentTime: 0, buffered: of_picture.buffered });
+    sound.imports[4](2.5);
+    equal(video.currentTime, 2.5);
   },
   async the_end_is_that_of_both() {
     const { picture, sound } = await appended();
@@ -492,7 +496,7 @@ const together = async (others = '') => {
   const variant = '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="g"\nvideo.m3u8\n';
   server[URL] = { body: `#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",URI="a/audio.m3u8"\n${variant}${others}` };
   const number = (value) => String.fromCharCode(0, 0, 0, value);
-  const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(10))));
+  const track = wrap('trak', wrap('tkhd', number(0), 8, number(1)), wrap('mdia', wrap('mdhd', number(0), 8, number(10)), wrap('smhd')));
   const traf = wrap('traf', wrap('tfhd', number(0), number(1)), wrap('tfdt', number(0), number(100)));
   for (const name of ['', 'a/']) {
     server[`http://origin/live/${name}init.mp4`] = { body: wrap('moov', track, wrap('stsd', 24)) };

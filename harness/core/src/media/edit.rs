@@ -65,6 +65,7 @@ use super::{MediaError, Track};
 /// | `two fragments` | two moof and mdat pairs, cut at a key frame if there is one between |
 /// | `box unknown`, `emsg`, `prft`, `sidx`, `styp` | one more box before the first moof or moov; styp at the very beginning |
 /// | `box unknown in moof` (or `traf`, `moov`, `trak`) | a box of an unknown kind at the end of each such box |
+/// | `track timecode` | the init has one more track, of timecodes, as ffmpeg's has of a camera's: no browser plays it, and no segment has any of it |
 /// | `avcC profile 100` (0 to 255) | the profile byte of the init's avcC, from which players make the codec string `avc1.64....`; the SPS in it stays |
 ///
 /// Spans of time are written `1.5s` or `180ms`, up to 1000000s, to the microsecond.
@@ -77,7 +78,7 @@ use super::{MediaError, Track};
 #[serde(try_from = "String", into = "String")]
 #[schemars(
     description = "One change to the bytes of a media segment or an init segment.",
-    extend("pattern" = "^(garbage|corrupt|cut|mdat size|tfdt|no|without|audio|video|two|box|avcC profile)( .+)?$", "examples" = FORMS)
+    extend("pattern" = "^(garbage|corrupt|cut|mdat size|tfdt|no|without|audio|video|two|box|track|avcC profile)( .+)?$", "examples" = FORMS)
 )]
 pub enum Edit {
     Garbage(Extent),
@@ -110,6 +111,7 @@ pub enum Edit {
     AudioFirst,
     TwoFragments,
     Insert(Inserted),
+    TimecodeTrack,
     AvcProfile(u8),
 }
 
@@ -222,6 +224,7 @@ impl Edit {
             | Edit::AudioFirst
             | Edit::TwoFragments
             | Edit::Insert(_)
+            | Edit::TimecodeTrack
             | Edit::AvcProfile(_) => false,
         }
     }
@@ -235,7 +238,7 @@ impl Edit {
             Edit::Insert(Inserted::UnknownIn(parent)) if parent == b"moov" || parent == b"trak" => {
                 Subject::Init
             }
-            Edit::AvcProfile(_) => Subject::Init,
+            Edit::AvcProfile(_) | Edit::TimecodeTrack => Subject::Init,
             _ => Subject::Segment,
         }
     }
@@ -271,6 +274,7 @@ impl Edit {
             Edit::AudioFirst => bytes::audio_first(bytes, tracks),
             Edit::TwoFragments => samples::two_fragments(bytes, tracks),
             Edit::Insert(what) => bytes::insert(bytes, tracks, what),
+            Edit::TimecodeTrack => bytes::with_timecode(bytes),
             Edit::AvcProfile(profile) => bytes::avc_profile(bytes, profile),
         }
     }

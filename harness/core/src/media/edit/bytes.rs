@@ -114,12 +114,7 @@ pub fn without_trak(bytes: &[u8], tracks: &[Track], kind: Kind) -> Result<Vec<u8
         return Err(MediaError::Missing("such track"));
     }
     let trak_left = &mut |trak: &[u8]| {
-        let inner = children(trak, &(0..trak.len()));
-        let (_, tkhd) = inner.iter().find(|(kind, _)| kind == b"tkhd").ok_or(MediaError::Missing("tkhd"))?;
-        let body = payload(trak, tkhd).start;
-        // After the times, which have twice the size in version 1.
-        let at = body + if trak[body] == 1 { 20 } else { 12 };
-        let id = u32::from_be_bytes(word(trak, at)?);
+        let id = u32::from_be_bytes(word(trak, track_id_at(trak)?)?);
         Ok(if is_of_kind(id) { Vec::new() } else { trak.to_vec() })
     };
     let trex_left = &mut |trex: &[u8]| {
@@ -128,6 +123,58 @@ pub fn without_trak(bytes: &[u8], tracks: &[Track], kind: Kind) -> Result<Vec<u8
     };
     let bytes = rewrite(bytes, &[b"moov", b"trak"], trak_left)?;
     rewrite(&bytes, &[b"moov", b"mvex", b"trex"], trex_left)
+}
+
+/// Where a trak says which one it is.
+fn track_id_at(trak: &[u8]) -> Result<usize, MediaError> {
+    let inner = children(trak, &(0..trak.len()));
+    let (_, tkhd) = inner.iter().find(|(kind, _)| kind == b"tkhd").ok_or(MediaError::Missing("tkhd"))?;
+    let body = payload(trak, tkhd).start;
+    // After the times, which have twice the size in version 1.
+    Ok(body + if trak[body] == 1 { 20 } else { 12 })
+}
+
+/// One more track behind the others, made of the last one: what it is named and what is in it are other things.
+pub fn with_timecode(bytes: &[u8]) -> Result<Vec<u8>, MediaError> {
+    let (mut traks, mut last) = (0, None);
+    rewrite(bytes, &[b"moov", b"trak"], &mut |trak| {
+        traks += 1;
+        last = Some(trak.to_vec());
+        Ok(Vec::new())
+    })?;
+    let mut trak = last.ok_or(MediaError::Missing("trak"))?;
+    let id = TIMECODE_TRACK.to_be_bytes();
+    let at = track_id_at(&trak)?;
+    trak[at..at + 4].copy_from_slice(&id);
+    let trak = rewrite(&trak, &[b"trak", b"mdia", b"hdlr"], &mut |hdlr| {
+        let mut hdlr = hdlr.to_vec();
+        // Box header, version and flags, four bytes of zero.
+        hdlr.get_mut(16..20).ok_or(MediaError::Boxes)?.copy_from_slice(b"tmcd");
+        Ok(hdlr)
+    })?;
+    let no_media_header = &mut |_: &[u8]| Ok(boxed(b"nmhd", &[0; 4]));
+    let trak = rewrite(&trak, &[b"trak", b"mdia", b"minf", b"vmhd"], no_media_header)?;
+    let trak = rewrite(&trak, &[b"trak", b"mdia", b"minf", b"smhd"], no_media_header)?;
+    let entry = boxed(b"tmcd", &[[0, 0, 0, 0, 0, 0, 0, 1].as_slice(), &[0; 8], &TIMECODE_RATE].concat());
+    let entries = boxed(b"stsd", &[[0, 0, 0, 0, 0, 0, 0, 1].as_slice(), &entry].concat());
+    let trak = rewrite(&trak, &[b"trak", b"mdia", b"minf", b"stbl", b"stsd"], &mut |_| Ok(entries.clone()))?;
+    // Its defaults for fragments, which are those of the first.
+    let mut trex = Vec::new();
+    rewrite(bytes, &[b"moov", b"mvex", b"trex"], &mut |first| {
+        if trex.is_empty() {
+            trex = first.to_vec();
+            trex.get_mut(12..16).ok_or(MediaError::Boxes)?.copy_from_slice(&id);
+        }
+        Ok(Vec::new())
+    })?;
+    let bytes = rewrite(bytes, &[b"moov", b"mvex"], &mut |mvex| {
+        let inside = &mvex[payload(mvex, &(0..mvex.len()))];
+        Ok(boxed(b"mvex", &[inside, &trex].concat()))
+    })?;
+    rewrite(&bytes, &[b"moov", b"trak"], &mut |old| {
+        traks -= 1;
+        Ok(if traks == 0 { [old, &trak].concat() } else { old.to_vec() })
+    })
 }
 
 pub fn avc_profile(bytes: &[u8], profile: u8) -> Result<Vec<u8>, MediaError> {
@@ -302,6 +349,9 @@ const UNKNOWN: &[u8; 4] = b"sgpf";
 const UNKNOWN_PAYLOAD: &[u8] = b"not known to anybody";
 /// 2020-01-01 00:00 UTC as an NTP timestamp; no clock is known here.
 const NTP_2020: u64 = 3_786_825_600 << 32;
+const TIMECODE_TRACK: u32 = 9;
+/// Timescale, duration of a frame, frames in a second, and a byte of zero.
+const TIMECODE_RATE: [u8; 10] = [0, 0, 0x75, 0x30, 0, 0, 0x03, 0xe9, 30, 0];
 /// data-offset-present; ISO/IEC 14496-12, 8.8.8.1.
 const TRUN_DATA_OFFSET: u8 = 1;
 /// Box header, version and flags, entry count.

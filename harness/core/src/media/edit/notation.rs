@@ -56,6 +56,7 @@ pub const FORMS: &[&str] = &[
     "box unknown in traf",
     "box unknown in moov",
     "box unknown in trak",
+    "track timecode",
     "avcC profile 100",
 ];
 
@@ -125,6 +126,7 @@ fn read(words: &[&str]) -> Result<Edit, &'static str> {
             "styp" => Inserted::Styp,
             _ => return Err("there is no such box to insert"),
         }),
+        ["track", "timecode"] => Edit::TimecodeTrack,
         ["avcC", "profile", byte] => Edit::AvcProfile(byte.parse().map_err(|_| "a profile is 0 to 255")?),
         _ => return Err("there is none of this form"),
     })
@@ -274,6 +276,7 @@ impl fmt::Display for Edit {
                 Inserted::Sidx => f.write_str("box sidx"),
                 Inserted::Styp => f.write_str("box styp"),
             },
+            Edit::TimecodeTrack => f.write_str("track timecode"),
             Edit::AvcProfile(profile) => write!(f, "avcC profile {profile}"),
         }
     }

@@ -434,6 +434,19 @@ fn boxes_are_added() {
 }
 
 #[test]
+fn a_track_that_nobody_plays_is_added_behind_the_others() {
+    let after = edited("track timecode", &fixture().init);
+    let moov = Moov::decode(&mut after.as_slice()).unwrap();
+    let ids = |moov: &Moov| moov.trak.iter().map(|trak| trak.tkhd.track_id).collect::<Vec<_>>();
+    let before = Moov::decode(&mut &fixture().init[..]).unwrap();
+    assert_eq!(ids(&moov), [ids(&before), vec![9]].concat());
+    assert_eq!(&moov.trak.last().unwrap().mdia.hdlr.handler, &b"tmcd".into());
+    assert_eq!(moov.mvex.unwrap().trex.last().unwrap().track_id, 9);
+    // What the suite reads of it is the same.
+    assert_eq!(media::tracks(&after).unwrap(), fixture().tracks);
+}
+
+#[test]
 fn the_avcc_says_another_profile() {
     let init = edited("avcC profile 100", &fixture().init);
     let changed: Vec<_> = (0..init.len()).filter(|i| init[*i] != fixture().init[*i]).collect();
