@@ -184,3 +184,22 @@ fn an_init_that_is_refused_behind_another_gets_a_media_source_of_its_own() {
     assert!(world.reports.iter().all(is_warning), "{log}");
     assert!(world.played_s > 38.0, "{} {log}", world.played_s);
 }
+
+/// Goal: a list that has lost its EXT-X-MAP goes on with the init that is here. Method: it has it up to 8 s, and a discontinuity behind
+/// that.
+#[test]
+fn where_the_map_is_left_out_the_last_init_is_kept() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" if now_ms >= 8_000 => {
+            let (first, end) = window(now_ms);
+            let line = |msn| {
+                if msn == 112 { "#EXT-X-DISCONTINUITY\n".to_owned() + &segment(msn) } else { segment(msn) }
+            };
+            Answer::Body(list(first, end, line).replace("#EXT-X-MAP:URI=\"init.mp4\"\n", ""), 30)
+        }
+        _ => plain(uri, now_ms),
+    });
+    world.run(31_000);
+    let log = world.log.join("\n");
+    assert_eq!((world.reports.len(), msns(&world).last()), (0, Some(&119)), "{log}");
+}
