@@ -8,8 +8,8 @@ import { bytes } from './bytes.js';
 // To LOADED and FAILED the resource is added.
 const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, UPDATED = 8, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, ENDED = 12, SOUGHT = 13;
 const INIT = 1, SEGMENT = 2;
-// How far behind the picture the sound may begin at first, in seconds: each engine goes there by itself.
-const SLACK_S = 0.1;
+// How far behind the picture's beginning that of the sound may be for a seek there to end, in seconds.
+const NEAR_S = 0.1;
 // By their codes; after the first two the session goes on.
 const MESSAGES =
   'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no init,no decoder,no WebAssembly';
@@ -227,7 +227,6 @@ export function play(url, video, options = {}, main) {
     _attach(...now) {
       [source, listeners] = now;
       buffer = me._isWaiting = me._isDone = null;
-      me._slack = SLACK_S;
     },
     _close() {
       stopped ??= main;
@@ -291,13 +290,10 @@ export function play(url, video, options = {}, main) {
     (end) => attempt(() => buffer.remove(0, end)),
     // The picture leads: the sound moves the playhead across its own holes, and not back. It may be seeking: that ends in no hole.
     // Where it goes at first is the picture's to say, whose seek may be lost, since it may come before there is metadata of both.
-    // With two seeks for one, WebKit may not begin: a sound that begins a little behind the picture asks again if the engine does
-    // not go there by itself.
+    // With a second seek in the first one WPE does not begin: a sound that begins a little behind the picture asks again if the
+    // engine does not go there by itself.
     FULL && main
-      ? (to) => {
-          to < video.currentTime + me._slack || main._edge(0) < 0 || main._seek(to);
-          me._slack = 0;
-        }
+      ? (to) => to < video.currentTime + (video.seeking && NEAR_S) || main._edge(0) < 0 || main._seek(to)
       : seek,
     (isHurrying) => {
       // Another rate is the page's own, or the viewer's.
