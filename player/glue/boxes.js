@@ -18,7 +18,7 @@ export const consistsOf = (kinds, body) => {
 // The tracks of an init: the id and the timescale, which follow two dates in tkhd and mdhd, and the codec in the form that
 // addSourceBuffer wants (RFC 6381 and the codecs' own registrations). A sample entry without a rule here is told by its four
 // characters alone, so that the browser decides. What has neither vmhd nor smhd is none to name: timecodes, say, which no browser
-// plays and each passes over.
+// plays and each passes over. It is behind the others, as ffmpeg has it; in front, its id would be taken for the next one's.
 export const tracks = (init) =>
   Array.from(digits(init).matchAll(
     /746b6864(?:00.{22}|01.{38})(.{8}).*?6d646864(?:00.{22}|01.{38})(.{8}).*?7[36]6d6864.*?73747364.{24}(.{8})(.*?)(?=746b6864|$)/g,
