@@ -109,9 +109,9 @@ pub const CLOCK_STEP_MS_MAX: f64 = 1.0;
 
 /// WebKitGTK's sound comes 54 to 68 ms before its picture while nothing happens (ten trials). After a stall it was 55 to 170 ms
 /// before it with our player and 115 before to 84 behind with hls.js (five each); at rate 1.1 behind a seek 400 before to 346
-/// behind with our player (five), 51 before to 214 behind with hls.js (four). WPE's is 48 to 78 ms before it, and up to 392 ms off
-/// behind a stall or a hole that it goes on after by itself; hls.js, which seeks there, stays within 114 (25 trials each). A seek sets
-/// it right, so that it is judged.
+/// behind with our player (five), 51 before to 214 behind with hls.js (four). WPE's is 48 to 78 ms before it
+/// while nothing happens, and with our player up to 392 ms off, before or behind, after a stall or a hole; with hls.js it stays
+/// within 114 ms there (25 trials each), and so it is judged.
 const STRAYING_SOUND: &str =
     "this engine's sound strays from its picture by itself, after a stall and at another rate";
 

@@ -30,10 +30,6 @@ pub struct MediaPart {
 }
 
 impl Media {
-    pub fn has_picture(&self) -> bool {
-        self.segments.iter().any(|part| part.facts.frames > 0)
-    }
-
     /// Reads what the suite has to know of a fixture's bytes; `segments` come with their durations in seconds.
     pub fn new(
         target_duration_s: u32,
@@ -85,6 +81,10 @@ impl Media {
     fn start_s(&self, index: u64) -> f64 {
         let n = self.segments.len() as u64;
         (index / n) as f64 * self.lap_s() + self.segments[(index % n) as usize].facts.start_s
+    }
+
+    pub fn has_picture(&self) -> bool {
+        self.segments.iter().any(|part| part.facts.frames > 0)
     }
 }
 
@@ -220,14 +220,14 @@ impl Presentation {
         self.media.iter().map(|(_, media)| media.target_duration_s).max().unwrap_or(1)
     }
 
-    /// The fixture of a variant whose segments are not like the stream's, one by one, in duration and frames: a picture could
+    /// The fixture of a variant whose segments are not like the stream's, one by one, in duration and, if it has a picture, frames: it could
     /// not be told from another one of the same number once the shorter lap begins anew.
     pub fn uneven_variant(&self) -> Option<&str> {
         let main = self.main();
         let is_even = |part: &MediaPart, other: &MediaPart| {
             let off_s = (part.duration_s - other.duration_s).abs();
             match other.facts.frames {
-                // The sound alone, as Apple asks for beside each picture.
+                // The sound alone, which is cut at frames of its own.
                 0 => off_s < AUDIO_OFF_S,
                 frames => part.facts.frames == frames && off_s < UNEVEN_S,
             }

@@ -65,7 +65,7 @@ use super::{MediaError, Track};
 /// | `two fragments` | two moof and mdat pairs, cut at a key frame if there is one between |
 /// | `box unknown`, `emsg`, `prft`, `sidx`, `styp` | one more box before the first moof or moov; styp at the very beginning |
 /// | `box unknown in moof` (or `traf`, `moov`, `trak`) | a box of an unknown kind at the end of each such box |
-/// | `track timecode` | the init has one more track, of timecodes, as ffmpeg's has of a camera's: no browser plays it, and no segment has any of it |
+/// | `track timecode` | the init has one more track, of timecodes, as ffmpeg's fragmented MP4 has of a source with a timecode; no segment has any of it |
 /// | `avcC profile 100` (0 to 255) | the profile byte of the init's avcC, from which players make the codec string `avc1.64....`; the SPS in it stays |
 ///
 /// Spans of time are written `1.5s` or `180ms`, up to 1000000s, to the microsecond.
