@@ -25,7 +25,7 @@ fn gate() -> anyhow::Result<Check> {
     std::fs::write(&summary, "")?;
     let players = paths::root().join("harness/players");
     let action = paths::root().join(".github/actions/gate");
-    let status = std::process::Command::new("bash")
+    let status = paths::outside_of_cargo(&mut std::process::Command::new("bash"))
         .arg(action.join("run.sh"))
         .envs([
             ("PLAYER", "mutants/skips-at-the-first-404"),

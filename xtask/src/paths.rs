@@ -24,17 +24,22 @@ pub fn cargo_program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// A cargo in the workspace's root that does not know it is run by another one. `cargo run` describes this package
-/// in variables that build scripts watch: with them, every second command would build half of the harness anew.
+/// A cargo in the workspace's root that does not know it is run by another one.
 pub fn cargo() -> Command {
     let mut command = Command::new(cargo_program());
+    outside_of_cargo(&mut command).current_dir(root());
+    command
+}
+
+/// Takes away what `cargo run` tells of this package in variables that build scripts watch: with them, every second command
+/// would build half of the harness anew, and this program under its own feet.
+pub fn outside_of_cargo(command: &mut Command) -> &mut Command {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(&key);
         }
     }
-    command.current_dir(root());
     command
 }
 

@@ -130,7 +130,13 @@ pub fn build(root: &Path, target: &Path, form: Form) -> anyhow::Result<()> {
 
 /// What decides what a player becomes: its parts, what they are made smaller with, and this program.
 fn key(root: &Path, parts: &[(&Kind, Vec<u8>, String)], form: Form) -> anyhow::Result<String> {
-    let program = fs::metadata(std::env::current_exe()?)?.modified()?;
+    let program = std::env::current_exe()?;
+    let program = fs::metadata(&program).and_then(|of| of.modified()).with_context(|| {
+        format!(
+            "{}: this program is no longer where it began (was it built anew meanwhile?)",
+            program.display()
+        )
+    })?;
     let mut digest = Digest::default();
     digest.add(format!("{form:?} {program:?}").as_bytes());
     for (_, wasm, glue) in parts {
