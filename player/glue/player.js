@@ -97,8 +97,8 @@ export function play(url, video, options = {}, main) {
         request.abort();
       }
       let data = await response.arrayBuffer();
-      // A server that ignores the range sends everything.
-      if (length && response.status == 200) data = data.slice(offset, offset + length);
+      // A server that ignores the range sends everything, and some say that it is the range.
+      if (length && data.byteLength > length) data = data.slice(offset, offset + length);
       else if (isShort(response.headers, data.byteLength)) throw 0;
       if (resource) {
         if (consistsOf(resource == INIT ? /6d6f6f76/ : /6d6f6f66.*6d646174/, data)) body = data;

@@ -117,6 +117,13 @@ export const tests = {
     append(SEGMENT);
     equal(sources.at(-1).buffer.did.at(-1), 'append 115 segments 0');
   },
+  async of_a_whole_file_that_passes_for_the_range_the_range_is_cut_out() {
+    const lines = '#EXT-X-BYTERANGE:115@8\n#EXTINF:2,\nall.mp4\n';
+    await answer('all.mp4', { status: 206, body: box('free') + SEGMENT_BODY + box('free') }, lines);
+    append(INIT);
+    append(SEGMENT);
+    equal(sources.at(-1).buffer.did.at(-1), 'append 115 segments 0');
+  },
   async options_are_added_to_each_request() {
     const fetch = { credentials: 'include', headers: { 'x-token': '1' } };
     const { place } = await begin('#EXT-X-BYTERANGE:9@0\n#EXTINF:2,\na.m4s\n', { fetch });
