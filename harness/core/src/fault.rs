@@ -207,6 +207,8 @@ pub enum RangeAnswer {
     Ignored,
     /// 206 with the bytes that follow the range.
     Shifted,
+    /// 206 that says it is the range, with the whole file.
+    Whole,
 }
 
 /// Where in a response something happens.

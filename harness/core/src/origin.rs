@@ -120,6 +120,12 @@ impl Origin {
         self.disturb(whole, resource, attempt, fired, &ask, now_ms)
     }
 
+    /// What a GET would be answered with now (RFC 9110, section 9.3.2), which is no request for the media: no attempt is counted, and
+    /// no fault has met it.
+    pub fn head<'a>(&self, now_ms: f64, ask: impl Into<Ask<'a>>) -> Reply {
+        self.clone().handle(now_ms, ask)
+    }
+
     /// Whether a CORS preflight for this resource is granted.
     pub fn preflight<'a>(&self, now_ms: f64, ask: impl Into<Ask<'a>>) -> bool {
         let ask = ask.into();

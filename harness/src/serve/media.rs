@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use segproof_core::exchange::{Ask, Host};
+use segproof_core::exchange::{Ask, Host, Reply};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -63,15 +63,31 @@ pub fn answer_besides_get(shared: &Shared, parts: &Parts, host: Host) -> Option<
     if parts.method == Method::GET {
         return None;
     }
-    if parts.method != Method::OPTIONS {
-        return Some(response(StatusCode::METHOD_NOT_ALLOWED, &READABLE));
-    }
     let now_ms = shared.clock.stream_ms(shared.clock.wall_ms(Instant::now()));
-    let is_granted = shared.publisher.with(|publisher| publisher.preflight(now_ms, &ask(parts, host)));
-    Some(match is_granted {
-        true => response(StatusCode::NO_CONTENT, &[READABLE.as_slice(), &PREFLIGHT].concat()),
-        false => response(StatusCode::FORBIDDEN, &[]),
-    })
+    let ask = ask(parts, host);
+    let known = match parts.method {
+        Method::OPTIONS => shared.publisher.with(|publisher| match publisher.preflight(now_ms, &ask) {
+            true => Some(response(StatusCode::NO_CONTENT, &[READABLE.as_slice(), &PREFLIGHT].concat())),
+            false => Some(response(StatusCode::FORBIDDEN, &[])),
+        }),
+        Method::HEAD => {
+            shared.publisher.with(|publisher| publisher.head(now_ms, &ask)).and_then(|reply| head(&reply))
+        }
+        _ => None,
+    };
+    Some(known.unwrap_or_else(|| response(StatusCode::METHOD_NOT_ALLOWED, &READABLE)))
+}
+
+/// A reply without its body, and with no part of how that is sent but its length. None where a scenario's own headers are none.
+fn head(reply: &Reply) -> Option<Response<()>> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(name, value);
+    }
+    if let Some(length) = reply.content_length() {
+        response = response.header(header::CONTENT_LENGTH, length);
+    }
+    response.body(()).ok()
 }
 
 fn response(status: StatusCode, headers: &[(HeaderName, HeaderValue)]) -> Response<()> {

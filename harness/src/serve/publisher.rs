@@ -13,6 +13,11 @@ pub trait Publish: Send {
     /// Answers a GET.
     fn handle(&mut self, now_ms: f64, ask: &Ask) -> Reply;
 
+    /// What a GET would be answered with now, if HEAD is known at all.
+    fn head(&self, _now_ms: f64, _ask: &Ask) -> Option<Reply> {
+        None
+    }
+
     /// Whether a CORS preflight is granted.
     fn preflight(&self, _now_ms: f64, _ask: &Ask) -> bool {
         true
@@ -55,6 +60,10 @@ impl Publisher {
 impl Publish for Origin {
     fn handle(&mut self, now_ms: f64, ask: &Ask) -> Reply {
         Origin::handle(self, now_ms, *ask)
+    }
+
+    fn head(&self, now_ms: f64, ask: &Ask) -> Option<Reply> {
+        Some(Origin::head(self, now_ms, *ask))
     }
 
     fn preflight(&self, now_ms: f64, ask: &Ask) -> bool {

@@ -101,14 +101,20 @@ impl Origin {
                 let length = range.end - range.start;
                 range.end..range.end + length
             }
-            (Some(range), None) => range,
+            (Some(range), Some(RangeAnswer::Whole) | None) => range,
         };
         if range.start >= total {
             return Whole::status(416);
         }
         let range = range.start..range.end.min(total);
-        let body = &all[range.start as usize..range.end as usize];
-        let content = if answer.is_some() { Content::Nothing } else { self.content_of_part(resource) };
+        let body = match answer {
+            Some(RangeAnswer::Whole) => &all[..],
+            _ => &all[range.start as usize..range.end as usize],
+        };
+        let content = match answer {
+            Some(RangeAnswer::Shifted) => Content::Nothing,
+            _ => self.content_of_part(resource),
+        };
         Whole {
             status: 206,
             content_type: "video/mp4",

@@ -3,7 +3,7 @@
 use super::disturb::keeps_body;
 use super::media_file::byte_range;
 use super::response::Whole;
-use super::{FILE_NAME, Origin, playlist_name};
+use super::{FILE_NAME, Origin, is_about, playlist_name};
 use crate::exchange::{Ask, Host};
 use crate::fault::Fault;
 use crate::hls::{self, Map, MediaPlaylist, MediaSegment};
@@ -87,8 +87,8 @@ impl Origin {
             segments.push(segment);
             listings.push(listing);
         }
-        let marked =
-            self.faults.iter().filter(|f| f.discontinuity).map(|f| f.on.segments_below(lowest)).sum::<u64>();
+        let marks = self.faults.iter().filter(|f| f.discontinuity && is_about(f, variant));
+        let marked = marks.map(|f| f.on.segments_below(lowest)).sum::<u64>();
         let discontinuities = self.presentation.discontinuities_before(lowest) + marked;
         let is_counted = self.scenario.playlist.discontinuity_sequence && discontinuities > 0;
         let playlist = MediaPlaylist {

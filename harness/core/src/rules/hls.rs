@@ -44,27 +44,37 @@ pub fn in_order(case: &Case) -> Vec<Violation> {
 }
 
 pub fn no_duplicate(case: &Case) -> Vec<Violation> {
-    let mut appended: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    let mut buffers: BTreeMap<u64, Held> = BTreeMap::new();
     let mut ends = Ends::default();
     let mut found = Vec::new();
     for entry in &case.trace.page {
         // What is put over what is there replaces it.
         if let Some(buffer) = ends.put_back(&entry.event) {
-            appended.remove(&buffer);
+            buffers.remove(&buffer);
         }
-        match entry.event.unsettles() {
-            Some(Unsettled::One(buffer)) => {
-                appended.remove(&buffer);
+        match (&entry.event, entry.event.unsettles()) {
+            (PageEvent::Remove { buffer, start, end, .. }, Some(_)) => {
+                // A removal goes on to the next random access point (MSE, coded frame removal), and where a segment lies is
+                // known by what it added: so what is near may have gone, too.
+                let near_s = case.expect.target_duration_ms / 1000.0;
+                buffers.entry(*buffer).or_default().remove(start - near_s, end + near_s);
             }
-            Some(Unsettled::All) => appended.clear(),
-            None => {}
+            (_, Some(Unsettled::One(buffer))) => {
+                buffers.remove(&buffer);
+            }
+            (_, Some(Unsettled::All)) => buffers.clear(),
+            (PageEvent::UpdateEnd { buffer, buffered }, None) => {
+                buffers.entry(*buffer).or_default().settle(buffered);
+            }
+            (_, None) => {}
         }
         let PageEvent::Append { buffer, error: None, mode, .. } = &entry.event else { continue };
-        let seen = appended.entry(*buffer).or_default();
+        let held = buffers.entry(*buffer).or_default();
         for segments in case.view.segments_in(entry) {
-            match segments.iter().find(|msn| !seen.contains(msn)) {
+            match segments.iter().find(|msn| !held.segments.contains_key(msn)) {
                 Some(msn) => {
-                    seen.insert(*msn);
+                    held.segments.insert(*msn, None);
+                    held.unsettled.push(*msn);
                 }
                 // Whose bytes nobody served is another rule's business.
                 None if segments.is_empty() => {}
@@ -82,6 +92,44 @@ pub fn no_duplicate(case: &Case) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// The segments that a SourceBuffer has been given.
+#[derive(Debug, Default)]
+struct Held {
+    /// With where each lies, seconds, as far as that can be told.
+    segments: BTreeMap<u64, Option<(f64, f64)>>,
+    /// Those that were appended since the last `updateend`.
+    unsettled: Vec<u64>,
+    buffered: Vec<(f64, f64)>,
+}
+
+impl Held {
+    /// What has come to be buffered is what was appended.
+    fn settle(&mut self, buffered: &[(f64, f64)]) {
+        let added = added(&self.buffered, buffered);
+        for msn in self.unsettled.drain(..) {
+            self.segments.insert(msn, added);
+        }
+        self.buffered = buffered.to_vec();
+    }
+
+    /// Forgets what lies there, or nobody knows where.
+    fn remove(&mut self, start_s: f64, end_s: f64) {
+        self.segments.retain(|_, at| at.is_some_and(|(from_s, to_s)| to_s <= start_s || from_s >= end_s));
+    }
+}
+
+/// From where to where ranges cover what others did not.
+fn added(before: &[(f64, f64)], now: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let mut rest = now.to_vec();
+    for (from_s, to_s) in before {
+        let parts = rest
+            .into_iter()
+            .flat_map(|(start_s, end_s)| [(start_s, end_s.min(*from_s)), (start_s.max(*to_s), end_s)]);
+        rest = parts.filter(|(start_s, end_s)| start_s < end_s).collect();
+    }
+    Some((rest.first()?.0, rest.last()?.1))
 }
 
 /// Where each SourceBuffer's media ends, while it is in sequence mode.

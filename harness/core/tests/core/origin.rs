@@ -114,6 +114,16 @@ pub fn with_variant(body: &str) -> Origin {
     Origin::new(&scenario, Arc::new(Presentation::new(&scenario, &media)))
 }
 
+/// RFC 8216, section 4.3.3.3: of the tags of that list.
+#[test]
+fn a_discontinuity_of_one_variant_is_counted_in_its_list_alone() {
+    let mut origin = with_variant("[[fault]]\non = \"segment 104\"\nvariant = 1\ndiscontinuity = true\n");
+    let paths: Vec<String> = origin.other_variant_paths().collect();
+    let late_ms = 20_000.0;
+    assert!(!text(&origin.handle(late_ms, PLAYLIST_PATH)).contains("DISCONTINUITY"));
+    assert!(text(&origin.handle(late_ms, paths[0].as_str())).contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"));
+}
+
 #[test]
 fn a_variant_that_nobody_has_asked_for_stands_still_with_the_others() {
     let mut origin = with_variant("[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nstale = true\n");

@@ -188,6 +188,23 @@ fn a_range_that_is_shifted_is_as_long_as_the_one_asked_for() {
 }
 
 #[test]
+fn the_whole_file_comes_under_the_name_of_the_range_and_with_the_part_in_it() {
+    let body = format!("[playlist]\nbyterange = \"offset\"\n{}", fault("segment 102", "range = \"whole\""));
+    let mut whole = origin(&body);
+    let reply = whole.handle(0.0, PLAYLIST_PATH);
+    let of_102 = &listings(&reply)[2];
+    let path = format!("/live/{}", of_102.uri);
+    let (from, end) = of_102.range.unwrap();
+    let range = format!("bytes={from}-{}", end - 1);
+    let reply = whole.handle(0.0, Ask { path: &path, range: Some(&range), ..Ask::default() });
+    let total = reply.body.len() as u64;
+    assert!(total > end, "{total}");
+    assert_eq!(reply.status, 206);
+    assert_eq!(reply.header("content-range"), Some(format!("bytes {from}-{}/{total}", end - 1).as_str()));
+    assert!(matches!(reply.content, Content::Segment(_)), "{:?}", reply.content);
+}
+
+#[test]
 fn refusals_that_touch_are_one() {
     let refuse = |span: &str| fault("*", &format!("{span}\nrefuse = true"));
     let spans = |bodies: &[String]| origin(&bodies.concat()).refusals();

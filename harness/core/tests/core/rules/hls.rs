@@ -81,13 +81,18 @@ pub const PAIRS: &[Pairs] = &[
                 let error = Some("InvalidStateError".into());
                 again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 9.0, error })
             }),
+            ("after a removal of what came long before", || removed_to(-4.0)),
+            ("after a removal of what comes behind it", || removed_from(2.5)),
         ],
         fair: &[
             ("the same bytes are listed twice", || bent(|s| slate(s, &[104, 105]))),
             ("over what is there", || put_back(0.5, 107)),
             ("after abort", || again_after(PageEvent::Abort { buffer: 1 })),
-            ("after remove", || {
-                again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 9.0, error: None })
+            ("after remove", || removed_to(1.0)),
+            ("after a removal that may have gone on to its beginning", || removed_to(-1.5)),
+            ("after a removal that began right behind it", || removed_from(1.5)),
+            ("after a removal, and nobody knows where it lies", || {
+                again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 0.5, error: None })
             }),
             ("after an error of the SourceBuffer", || again_after(PageEvent::BufferError { buffer: 1 })),
             ("after a seek", || {
@@ -535,6 +540,41 @@ fn again_after(event: PageEvent) -> Session {
     bent(|s| {
         let at = s.appended_ms(105);
         s.page(at + 6.0, event);
+        s.append_segment(at + 8.0, 105);
+    })
+}
+
+/// Everything up to that many seconds from the end of segment 105 is removed, where each segment adds what it lasts.
+fn removed_to(from_end_s: f64) -> Session {
+    removed(|end_s| (0.0, end_s + from_end_s))
+}
+
+/// Everything from there on is.
+fn removed_from(from_end_s: f64) -> Session {
+    removed(|end_s| (end_s + from_end_s, f64::INFINITY))
+}
+
+fn removed(what: impl Fn(f64) -> (f64, f64)) -> Session {
+    bent(|s| {
+        let at = s.appended_ms(105);
+        let mut end_s = 0.0;
+        let mut of_105_s = 0.0;
+        for entry in &mut s.trace.page {
+            match &mut entry.event {
+                PageEvent::Append { boxes, .. }
+                    if boxes.iter().any(|b| matches!(b, AppendedBox::Mdat { .. })) =>
+                {
+                    end_s += 2.0;
+                    if entry.at_ms <= at {
+                        of_105_s = end_s;
+                    }
+                }
+                PageEvent::UpdateEnd { buffered, .. } if end_s > 0.0 => *buffered = vec![(0.0, end_s)],
+                _ => {}
+            }
+        }
+        let (start, end) = what(of_105_s);
+        s.page(at + 6.0, PageEvent::Remove { buffer: 1, start, end, error: None });
         s.append_segment(at + 8.0, 105);
     })
 }
