@@ -109,7 +109,8 @@ impl Held {
     fn settle(&mut self, buffered: &[(f64, f64)]) {
         let added = added(&self.buffered, buffered);
         for msn in self.unsettled.drain(..) {
-            self.segments.insert(msn, added);
+            // What has been forgotten meanwhile stays so: a player may hear of the end of an append before it is noted.
+            self.segments.entry(msn).and_modify(|at| *at = added);
         }
         self.buffered = buffered.to_vec();
     }

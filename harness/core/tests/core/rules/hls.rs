@@ -90,6 +90,7 @@ pub const PAIRS: &[Pairs] = &[
             ("after abort", || again_after(PageEvent::Abort { buffer: 1 })),
             ("after remove", || removed_to(1.0)),
             ("after a removal that may have gone on to its beginning", || removed_to(-1.5)),
+            ("after a removal that is noted before the end of the append", removed_before_the_end),
             ("after a removal that began right behind it", || removed_from(1.5)),
             ("after a removal, and nobody knows where it lies", || {
                 again_after(PageEvent::Remove { buffer: 1, start: 0.0, end: 0.5, error: None })
@@ -547,6 +548,15 @@ fn again_after(event: PageEvent) -> Session {
 /// Everything up to that many seconds from the end of segment 105 is removed, where each segment adds what it lasts.
 fn removed_to(from_end_s: f64) -> Session {
     removed(|end_s| (0.0, end_s + from_end_s))
+}
+
+/// Segment 105 is removed by a player that heard of the end of its append before the probe did.
+fn removed_before_the_end() -> Session {
+    bent(|s| {
+        let at = s.appended_ms(105);
+        s.page(at + 1.0, PageEvent::Remove { buffer: 1, start: 0.0, end: 99.0, error: None });
+        s.append_segment(at + 8.0, 105);
+    })
 }
 
 /// Everything from there on is.
