@@ -8,9 +8,6 @@ import { bytes } from './bytes.js';
 // To LOADED and FAILED the resource is added.
 const WOKEN = 0, LOADED = 1, FAILED = 4, OPENED = 7, UPDATED = 8, QUOTA = 9, BROKEN = 10, UNSUPPORTED = 11, ENDED = 12, SOUGHT = 13;
 const INIT = 1, SEGMENT = 2;
-// So little further than where the picture seeks the sound does not ask for while that seek is under way, in seconds: it ended in each
-// engine where the sound began 16 ms behind.
-const NEAR_S = 0.08;
 // By their codes; after the first two the session goes on.
 const MESSAGES =
   'segment lost,media lost,media error,no playlist,playlist lost,segments lost,init lost,no init,no decoder,no WebAssembly';
@@ -37,7 +34,7 @@ export function play(url, video, options = {}, main) {
   let isPaused;
   // The next `seeking` is of the core's making.
   let isOwnSeek;
-  let core, source, buffer, type, base, timer, listeners, stopped, sound;
+  let listeners, timer, buffer, stopped, base, source, type, sound, core;
 
   const now = () => performance.now();
   const tell = (kind, value) => {
@@ -64,8 +61,7 @@ export function play(url, video, options = {}, main) {
       });
   };
   const close = () => {
-    core = 0;
-    clearTimeout(timer);
+    core = clearTimeout(timer);
     listeners?.abort();
     requests.map((request) => request?.abort());
     if (FULL) sound?._close();
@@ -159,12 +155,12 @@ export function play(url, video, options = {}, main) {
   const attach = () => {
     listeners?.abort();
     listeners = new AbortController();
-    buffer = null;
     source = new Source();
-    if (FULL && sound) {
-      me._isWaiting = me._isDone = 0;
-      sound._attach(source, listeners);
-      sound._tell(BROKEN);
+    buffer = null;
+    if (FULL) {
+      me._attach(source, listeners);
+      sound?._attach(source, listeners);
+      sound?._tell(BROKEN);
     }
     listen(source, 'sourceopen', () => {
       URL.revokeObjectURL(video.src);
@@ -185,21 +181,27 @@ export function play(url, video, options = {}, main) {
     if (!isPaused) video.play().catch(() => {});
   };
 
-  const seek = (to) => {
+  const edge = (index, { buffered } = FULL && (main ?? sound) && source.sourceBuffers[0] && buffer ? buffer : video) =>
+    index < 2 * buffered.length ? buffered[index & 1 ? 'end' : 'start'](index >> 1) : -1;
+  const go = (to) => {
     isOwnSeek = 1;
     video.currentTime = to;
   };
-  const edge = (index) => {
-    const ranges = (FULL && (main ?? sound) && source.sourceBuffers[0] && buffer ? buffer : video).buffered;
-    return index < 2 * ranges.length ? ranges[index & 1 ? 'end' : 'start'](index >> 1) : -1;
-  };
+  // To where there is picture and sound, or not yet: WebKit may lose any other seek, and hangs behind two at once. Where one of them
+  // begins later its own session asks for that.
+  const seek = FULL
+    ? (to, index = 0) => {
+        const at = edge(index, video);
+        at < 0 || (at > to ? index & 1 && go(to) : seek(to, index + 1));
+      }
+    : go;
   const segmentStart = () => decodeTime(bodies[INIT], bodies[SEGMENT]) + buffer?.timestampOffset;
   const create = () => {
     buffer = source.addSourceBuffer(type);
     listen(buffer, 'updateend', () => {
       if (buffer.updating) return;
-      // Which may have waited for the picture to begin.
-      if (FULL) sound?._tell(OPENED, 1000 * (options.patience ?? 0));
+      // Which may have waited for this one to begin; where to begin the picture says first.
+      if (FULL) (main ?? sound)?._tell(OPENED, 1000 * (options.patience ?? 0));
       if (source.readyState == 'open') tell(UPDATED);
       else lose();
     });
@@ -291,11 +293,7 @@ export function play(url, video, options = {}, main) {
     (end) => attempt(() => buffer.remove(0, end)),
     // The picture leads: the sound moves the playhead across its own holes, and not back. It may be seeking: that ends in no hole.
     // Where it goes at first is the picture's to say, whose seek may be lost, since it may come before there is metadata of both.
-    // With a second seek in the first one WPE does not begin: a sound that begins a little behind the picture asks again if the
-    // engine does not go there by itself.
-    FULL && main
-      ? (to) => to < video.currentTime + (video.seeking && NEAR_S) || main._edge(0) < 0 || main._seek(to)
-      : seek,
+    FULL && main ? (to) => video.currentTime < to && main._seek(to) : seek,
     (isHurrying) => {
       // Another rate is the page's own, or the viewer's.
       if (!(FULL && main) && video.playbackRate == (isHurrying ? 1 : 1.1)) video.playbackRate = isHurrying ? 1.1 : 1;

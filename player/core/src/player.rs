@@ -353,9 +353,9 @@ impl Player {
         self.needs_init = true;
     }
 
-    /// Nor is it the one in which the playhead was to resume.
+    /// Nor is it the one in which the playhead is to resume, unless that is there already.
     fn begin_elsewhere(&mut self) {
-        self.resume_s *= 0.0;
+        self.resume_s *= f64::from(self.has_media);
         self.begin_run();
     }
 

@@ -45,7 +45,7 @@ impl Player {
             let is_placed = self.begins_run && self.view.end_s >= 0.0;
             shell.append(Resource::Segment, is_placed.then_some(self.view.end_s));
         } else if self.view.start_s >= 0.0 && self.view.playhead_s - self.view.start_s > BEHIND_S_MAX {
-            self.remove_before(self.view.playhead_s - BEHIND_S_KEPT, shell);
+            self.remove_behind(BEHIND_S_KEPT, shell);
         } else if self.has_all {
             self.end_of_stream(shell);
         }
@@ -73,15 +73,16 @@ impl Player {
     pub(super) fn quota_exceeded(&mut self, now_ms: f64, shell: &mut impl Shell) {
         self.busy = Busy::Idle;
         self.full_until_ms = now_ms + FULL_RETRY_TD * self.td_ms;
-        let end_s = self.view.playhead_s - BEHIND_FULL_S_KEPT;
-        if end_s > 0.0 && self.view.start_s < end_s {
-            self.remove_before(end_s, shell);
+        // A group that begins before that is removed to its end, be it shown or not.
+        let kept_s = self.td_ms / 1000.0;
+        if self.view.playhead_s - self.view.start_s > kept_s {
+            self.remove_behind(kept_s, shell);
         }
     }
 
-    fn remove_before(&mut self, end_s: f64, shell: &mut impl Shell) {
+    fn remove_behind(&mut self, kept_s: f64, shell: &mut impl Shell) {
         self.busy = Busy::Removal;
-        shell.remove_before(end_s);
+        shell.remove_before(self.view.playhead_s - kept_s);
     }
 
     /// The MediaSource is lost, and what was buffered with it. A new one takes its place, which goes on where the playhead

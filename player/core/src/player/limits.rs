@@ -38,8 +38,7 @@ pub const AHEAD_S_MAX: f64 = 60.0;
 /// Media behind the playhead is removed down to `BEHIND_S_KEPT` once there are `BEHIND_S_MAX` of it.
 pub const BEHIND_S_MAX: f64 = 40.0;
 pub const BEHIND_S_KEPT: f64 = 30.0;
-/// What a full SourceBuffer leaves behind the playhead, in seconds, and when the append is tried again.
-pub const BEHIND_FULL_S_KEPT: f64 = 2.0;
+/// When an append is tried again that a full SourceBuffer has refused.
 pub const FULL_RETRY_TD: f64 = 0.5;
 /// Who is woken later than that has slept.
 pub const SLEEP_TD: f64 = 0.25;

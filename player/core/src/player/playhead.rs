@@ -57,11 +57,14 @@ impl Player {
         let mut to_s = next_s;
         let has_to;
         if self.resume_s >= 0.0 {
-            // There was nothing before.
+            // There was nothing before. Where sound may be apart, the shell goes there only once there are both.
+            let may_wait = cfg!(feature = "full");
             to_s = start_s + self.resume_s;
-            self.resume_s = f64::NAN;
             self.left_s = end_s - to_s;
-            has_to = to_s >= BEGINS_BY_ITSELF_S;
+            has_to = to_s >= BEGINS_BY_ITSELF_S && (!may_wait || playhead_s < to_s);
+            if !may_wait || !has_to {
+                self.resume_s = f64::NAN;
+            }
         } else if next_s < f64::INFINITY {
             // A little later, lest one that is paused there is looked at all the time.
             self.wake_by(now_ms + ahead_s * 1000.0 + 20.0);

@@ -411,6 +411,31 @@ fn removes_what_is_far_behind() {
 
 /// Goal: a segment that destroys the MediaSource. Method: twice in a row by its bytes; it is fetched again
 /// once, then left out, and what was buffered is fetched again behind the playhead.
+/// Goal: what is shown is not removed. Method: a full SourceBuffer, and segments of ten seconds with one key frame each, to which a
+/// removal goes on from wherever it ends.
+#[test]
+fn a_full_buffer_keeps_the_group_that_is_shown() {
+    for full_ms in (20_000..30_000).step_by(700) {
+        let long = |msn| segment(msn).replace("2.000", "10.000");
+        let mut world = World::new(move |uri, _, now_ms| match uri {
+            "" => {
+                let end = 105 + now_ms / 10_000;
+                Answer::Body(list(end - 5, end, long).replace("DURATION:2", "DURATION:10"), 30)
+            }
+            _ => plain(uri, now_ms),
+        });
+        world.media = Box::new(|uri| (10.0 * number(uri) as f64, 10.0));
+        world.group_s = 10.0;
+        world.refuse = Box::new(move |uri, now_ms| {
+            (uri == "s106.m4s" && now_ms < full_ms).then_some(Event::QuotaExceeded)
+        });
+        world.run(60_000);
+        let log = world.log.join("\n");
+        assert!(log.contains("remove before 1"), "{full_ms}\n{log}");
+        assert_eq!(log.matches("seek ").count(), 1, "{full_ms}\n{log}");
+    }
+}
+
 #[test]
 fn rebuilds_and_leaves_out_a_segment_that_breaks_it_twice() {
     let mut world = World::new(|uri, _, now_ms| plain(uri, now_ms));

@@ -228,6 +228,26 @@ fn what_nobody_believes_is_no_measure_for_a_loss() {
     }
 }
 
+/// Goal: where it was is not forgotten where it cannot be gone to yet. Method: the element breaks, and the shell goes nowhere for some
+/// seconds, in which a later segment may be left out.
+#[test]
+#[cfg(feature = "full")]
+fn it_resumes_once_there_is_picture_and_sound() {
+    for missing in ["", "s109.m4s"] {
+        let mut world = World::new(move |uri, _, now_ms| match uri {
+            _ if !uri.is_empty() && uri == missing => Answer::Status(404, 30),
+            _ => plain(uri, now_ms),
+        });
+        world.breaks_at_ms = 9_300;
+        world.alone_ms = 9_300..16_000;
+        world.run(31_000);
+        let log = world.log.join("\n");
+        let to = seeks(&world)[1];
+        let off_s = to.parse::<f64>().unwrap() - world.broke_at_s;
+        assert!((0.0..0.04).contains(&off_s), "{off_s} s\n{log}");
+    }
+}
+
 /// Goal: the element is where it was, however often it breaks. Method: it does again before anything is in the new MediaSource.
 #[test]
 fn a_loss_behind_a_loss_changes_no_place() {

@@ -68,6 +68,9 @@ pub struct World {
     pub is_starving: bool,
     /// The engine wants no media.
     pub is_full: bool,
+    /// Meanwhile it goes nowhere: of picture and sound only one is there.
+    #[cfg(feature = "full")]
+    pub alone_ms: Range<u64>,
     /// How fast segments come, and what the variants need, which are called `v0` and so on.
     pub bits_per_s: Box<dyn Fn(&str) -> f64>,
     pub variants: Vec<f64>,
@@ -85,6 +88,8 @@ pub struct World {
     pub buffered: Vec<(f64, f64)>,
     pub refuse: Refusal,
     pub media: Media,
+    /// From one key frame to the next: a removal goes on up to one.
+    pub group_s: f64,
     /// The URI whose append is done without an `updateend`.
     pub loses_update: &'static str,
     /// The number of a segment that cannot be decoded, and how long before its media the decoder finds out.
@@ -126,6 +131,8 @@ impl World {
             breaks_at_ms: u64::MAX,
             broke_at_s: 0.0,
             sticks_at_ms: u64::MAX,
+            #[cfg(feature = "full")]
+            alone_ms: 0..0,
             stops_short_s: 0.0,
             is_starving: false,
             is_full: false,
@@ -141,6 +148,7 @@ impl World {
             buffered: Vec::new(),
             refuse: Box::new(|_, _| None),
             media: Box::new(|uri| (2.0 * number(uri) as f64, 2.0)),
+            group_s: 1.0 / 30.0,
             loses_update: "",
             undecodable: (u64::MAX, 0.0),
             undecodable_s: None,
@@ -405,6 +413,7 @@ impl Shell for World {
     fn remove_before(&mut self, end_s: f64) {
         assert!(!self.updating, "a removal while updating");
         self.say(format!("remove before {end_s:.3}"));
+        let end_s = (end_s / self.group_s).ceil() * self.group_s;
         self.buffered.retain(|range| range.1 > end_s);
         for range in &mut self.buffered {
             range.0 = range.0.max(end_s);
@@ -414,6 +423,10 @@ impl Shell for World {
     }
 
     fn seek(&mut self, to_s: f64) {
+        #[cfg(feature = "full")]
+        if self.alone_ms.contains(&self.now_ms) {
+            return;
+        }
         self.say(format!("seek {to_s:.3}"));
         self.playhead_s = to_s;
     }
