@@ -294,7 +294,7 @@ impl Origin {
 
     fn segment(&self, variant: u8, msn: u64, end: u64, now_ms: f64, fired: &[usize], ask: &Ask) -> Whole {
         let is_published = msn >= self.timeline.media_sequence && msn < end;
-        if !is_published || self.is_gap(msn) || now_ms >= self.timeline.gone_ms(msn) {
+        if !is_published || self.is_gap(variant, msn) || now_ms >= self.timeline.gone_ms(msn) {
             return not_found();
         }
         if self.file.is_some() {
@@ -386,8 +386,8 @@ impl Origin {
         if is_file { self.part_of_file(ask, end, Resource::Unknown, &[]) } else { not_found() }
     }
 
-    fn is_gap(&self, msn: u64) -> bool {
-        self.faults.iter().any(|f| f.gap && f.on.has_segment(msn))
+    fn is_gap(&self, variant: u8, msn: u64) -> bool {
+        self.faults.iter().any(|f| f.gap && f.on.has_segment(msn) && is_about(f, variant))
     }
 
     /// A signed URI answers for a while only, and only with a token that was once given out.

@@ -125,6 +125,8 @@ struct Epoch {
     first: u64,
     /// One per variant, then that of the Audio Rendition.
     sources: Vec<Source>,
+    /// What EXT-X-MEDIA-SEQUENCE says of its first segment, by each of them.
+    sequences: Vec<u64>,
     /// Which segment of the source its first one is, laps counted.
     index: u64,
     timestamps: Timestamps,
@@ -133,8 +135,6 @@ struct Epoch {
     prefix: String,
     /// Its first segment's number within the name.
     name: u64,
-    /// What EXT-X-MEDIA-SEQUENCE says of its first segment.
-    sequence: u64,
     init: String,
     /// Whether its init is the source's own; else that of the epoch before.
     init_run: u8,
@@ -291,7 +291,7 @@ impl Presentation {
             offset_s: lap as f64 * self.media_of(&epoch.sources[0]).lap_s() + epoch.offset_s,
             first_frame: media.segments[..i].iter().map(|part| u64::from(part.facts.frames)).sum(),
             name: format!("{}{}{}.m4s", variant_prefix(variant), epoch.prefix, epoch.name + since),
-            sequence: epoch.sequence.saturating_add(since),
+            sequence: epoch.sequences[self.place_of(variant)].saturating_add(since),
             init: &epoch.init,
             epoch: number,
             is_first_of_epoch: since == 0,
@@ -416,6 +416,9 @@ fn outline(scenario: &Scenario) -> Vec<Epoch> {
     let mut fixtures = vec![stream.fixture.clone()];
     fixtures.extend(scenario.variant.iter().map(|variant| variant.fixture.clone()));
     fixtures.extend(scenario.audio.iter().map(|audio| audio.fixture.clone()));
+    let mut sequences = vec![first];
+    sequences.extend(scenario.variant.iter().map(|variant| variant.media_sequence.unwrap_or(first)));
+    sequences.extend(scenario.audio.iter().map(|audio| audio.media_sequence.unwrap_or(first)));
     let main = Epoch {
         first,
         sources: fixtures.iter().map(|fixture| Source { fixture: fixture.clone(), run: 1 }).collect(),
@@ -424,7 +427,7 @@ fn outline(scenario: &Scenario) -> Vec<Epoch> {
         offset_s: 0.0,
         prefix: prefix.to_string(),
         name,
-        sequence: first,
+        sequences,
         init: INIT_NAME.to_string(),
         init_run: 1,
         discontinuity: false,
@@ -446,7 +449,7 @@ fn outline(scenario: &Scenario) -> Vec<Epoch> {
                 index: before.index + (until - before.first),
                 timestamps: Timestamps::Keep,
                 name: before.name + (until - before.first),
-                sequence: new.sequence.saturating_add(until - at),
+                sequences: later(&new.sequences, until - at),
                 discontinuity: restart.discontinuity,
                 clears: false,
                 map_again: new.map_again,
@@ -491,9 +494,9 @@ fn restarted(restart: &Restart, run: u8, at: u64, before: &Epoch, fixtures: &[St
         offset_s: 0.0,
         prefix,
         name,
-        sequence: match restart.sequence {
-            Sequence::Keep => before.sequence.saturating_add(since),
-            Sequence::At(number) => number,
+        sequences: match restart.sequence {
+            Sequence::Keep => later(&before.sequences, since),
+            Sequence::At(number) => vec![number; before.sequences.len()],
         },
         init,
         init_run,
@@ -503,6 +506,10 @@ fn restarted(restart: &Restart, run: u8, at: u64, before: &Epoch, fixtures: &[St
         host: restart.host,
         returns: false,
     }
+}
+
+fn later(sequences: &[u64], segments: u64) -> Vec<u64> {
+    sequences.iter().map(|sequence| sequence.saturating_add(segments)).collect()
 }
 
 fn published(moment: Moment) -> Option<u64> {

@@ -15,18 +15,12 @@ pub struct View {
     followers: BTreeSet<String>,
     clock_error_ms: f64,
     /// Every segment in any delivered playlist, with EXT-X-GAP or without.
-    pub listed: BTreeMap<u64, Listed>,
+    pub listed: BTreeSet<u64>,
+    /// Variant and segment -> when the first playlist that marks it with EXT-X-GAP had been sent.
+    pub gaps: BTreeMap<(u8, u64), f64>,
     /// Variant and segment -> digests of the Media Initialization Sections that were served where its EXT-X-MAP points to.
     pub inits: BTreeMap<(u8, u64), BTreeSet<String>>,
     pub shown: Vec<Shown>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Listed {
-    /// When the first playlist that lists it had been sent.
-    pub at_ms: f64,
-    /// When the first playlist that marks it with EXT-X-GAP had been sent, if one did.
-    pub gap_ms: Option<f64>,
 }
 
 /// A frame that the viewer saw.
@@ -48,7 +42,8 @@ impl View {
             by_digest: BTreeMap::new(),
             followers: BTreeSet::new(),
             clock_error_ms: trace.clock_error_ms,
-            listed: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            gaps: BTreeMap::new(),
             inits: inits(trace),
             shown: shown(trace, expect),
         };
@@ -56,10 +51,9 @@ impl View {
         let mut repeated: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         for request in &trace.requests {
             for listing in request.delivered_listings() {
-                let new = Listed { at_ms: request.ended_ms, gap_ms: None };
-                let listed = view.listed.entry(listing.msn).or_insert(new);
-                if listing.gap {
-                    listed.gap_ms.get_or_insert(request.ended_ms);
+                view.listed.insert(listing.msn);
+                if let (true, Some(variant)) = (listing.gap, request.resource.variant()) {
+                    view.gaps.entry((variant, listing.msn)).or_insert(request.ended_ms);
                 }
                 if let Some(same_as) = listing.same_as {
                     repeated.entry(same_as).or_default().insert(listing.msn);
@@ -79,6 +73,11 @@ impl View {
             }
         }
         view
+    }
+
+    /// Whether any playlist marks it with EXT-X-GAP: of its picture, in one variant, or of its sound.
+    pub fn is_gap(&self, msn: u64) -> bool {
+        self.gaps.keys().any(|(_, gap)| *gap == msn)
     }
 
     /// The segments that an append's media data can be, one set per mdat box: whatever was served with these

@@ -157,7 +157,7 @@ impl Origin {
             .filter_map(|f| f.extinf)
             .next_back()
             .map_or(of.part.duration_s, |extinf| extinf.ms(self.timeline.target_duration_ms) / 1000.0);
-        let gap = self.is_gap(msn);
+        let gap = self.is_gap(variant, msn);
         let uri = self.uri(&name, of.host, token);
         let listing = Listing {
             msn,

@@ -37,7 +37,7 @@ pub fn requests_media(case: &Case) -> bool {
 }
 
 pub fn lists_gap(case: &Case) -> bool {
-    case.view.listed.values().any(|listed| listed.gap_ms.is_some())
+    !case.view.gaps.is_empty()
 }
 
 pub fn reloads(case: &Case) -> bool {

@@ -208,11 +208,14 @@ fn uris(text: &str) -> Vec<String> {
 
 /// Only from the playlist on that marks it: before, the player could not know.
 pub fn gap_not_loaded(case: &Case) -> Vec<Violation> {
-    let gap_ms = |msn: u64| case.view.listed.get(&msn).and_then(|listed| listed.gap_ms);
+    let gap_ms = |resource: Resource| match resource {
+        Resource::Segment { variant, msn, .. } => case.view.gaps.get(&(variant, msn)).copied(),
+        _ => None,
+    };
     case.trace
         .requests
         .iter()
-        .filter(|r| r.resource.msn().and_then(gap_ms).is_some_and(|gap_ms| gap_ms <= r.at_ms))
+        .filter(|r| gap_ms(r.resource).is_some_and(|gap_ms| gap_ms <= r.at_ms))
         .map(|r| Violation::new(r.at_ms, format!("{} was requested although it is a GAP", r.resource)))
         .collect()
 }

@@ -96,12 +96,11 @@ fn left_out(case: &Case) -> Vec<Violation> {
     let conduct = Conduct::read(case.trace);
     let is_shown = |msn: u64| case.view.shown.iter().any(|shown| shown.msn == msn);
     (first..=last)
-        .filter(|msn| case.view.listed.get(msn).is_some_and(|listed| listed.gap_ms.is_none()))
+        .filter(|msn| case.view.listed.contains(msn) && !case.view.is_gap(*msn))
         .filter(|msn| !case.expect.excused.contains(msn))
         .filter_map(|msn| {
             // Behind what nobody had to show, one may begin in the middle of a segment, as at first.
-            let is_asked_for =
-                |msn| case.view.listed.contains_key(&msn) && !case.expect.excused.contains(&msn);
+            let is_asked_for = |msn| case.view.listed.contains(&msn) && !case.expect.excused.contains(&msn);
             let is_entered = msn > first && !is_asked_for(msn - 1) && !is_shown(msn - 1);
             let is_inside = msn > first && msn < last_shown && !is_entered;
             let is_counted = is_inside && case.trace.speed == 1.0;

@@ -423,6 +423,10 @@ pub struct Variant {
     /// What CODECS says; default: what the media are.
     #[schemars(extend("examples" = ["avc1.64001f,mp4a.40.2"]))]
     pub codecs: Option<String>,
+    /// What EXT-X-MEDIA-SEQUENCE says of its first segment; default: as the stream's. It is by their times that segments of
+    /// variants belong together, and not by these numbers (RFC 8216, 4.3.3.2).
+    #[schemars(extend("examples" = [7000]))]
+    pub media_sequence: Option<u64>,
 }
 
 /// `[audio]`: an Audio Rendition, from a fixture without a picture whose segments go beside the stream's own (RFC 8216,
@@ -433,6 +437,9 @@ pub struct Audio {
     /// The name of a folder in fixtures/.
     #[schemars(extend("examples" = ["bars-sound"]))]
     pub fixture: String,
+    /// What EXT-X-MEDIA-SEQUENCE says of its first segment; default: as the stream's.
+    #[schemars(extend("examples" = [7000]))]
+    pub media_sequence: Option<u64>,
 }
 
 impl Default for StreamSettings {

@@ -79,6 +79,7 @@ fn a_segment_is_there_when_its_sound_is() {
     let lost = of(&fault("segment 106", "audio = true\nstatus = 404"));
     assert_eq!(lost.never.iter().copied().collect::<Vec<_>>(), [106]);
     assert!(!lost.ready_ms.contains_key(&106));
+    assert_eq!(of(&fault("segment 106", "audio = true\ngap = true")).never, lost.never);
 }
 
 #[test]

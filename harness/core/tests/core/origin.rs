@@ -124,6 +124,23 @@ fn a_discontinuity_of_one_variant_is_counted_in_its_list_alone() {
     assert!(text(&origin.handle(late_ms, paths[0].as_str())).contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"));
 }
 
+/// RFC 8216, section 4.3.3.2: nobody may take segments of the same number in two playlists for the same.
+#[test]
+fn a_variant_or_the_sound_may_count_by_itself() {
+    let mut origin =
+        with_audio("media_sequence = 7000\n[[restart]]\nat = \"segment 108\"\nsequence = \"keep\"\n");
+    for (at_ms, number) in [(0.0, 100), (6000.0, 103), (16_000.0, 108)] {
+        for (path, number) in [(PLAYLIST_PATH, number), ("/live/audio.m3u8", number + 6900)] {
+            let reply = origin.handle(at_ms, path);
+            assert!(text(&reply).contains(&format!("#EXT-X-MEDIA-SEQUENCE:{number}\n")), "{}", text(&reply));
+        }
+    }
+    let mut origin =
+        with_variant("media_sequence = 7\n[[restart]]\nat = \"segment 108\"\nsequence = \"200\"\n");
+    assert!(text(&origin.handle(0.0, "/live/v1.m3u8")).contains("#EXT-X-MEDIA-SEQUENCE:7\n"));
+    assert!(text(&origin.handle(16_000.0, "/live/v1.m3u8")).contains("#EXT-X-MEDIA-SEQUENCE:200\n"));
+}
+
 #[test]
 fn a_variant_that_nobody_has_asked_for_stands_still_with_the_others() {
     let mut origin = with_variant("[[fault]]\non = \"playlist\"\nfrom = \"segment 106\"\nstale = true\n");
@@ -173,6 +190,26 @@ fn a_fault_may_be_about_the_sound_alone_or_about_the_picture() {
         let mut origin = with_audio(&format!("[[fault]]\non = \"segment 102\"\n{audio}status = 404\n"));
         let status = |path| origin.handle(0.0, path).status;
         assert_eq!(["/live/live102.m4s", "/live/audio-live102.m4s"].map(status), statuses, "{audio}");
+    }
+}
+
+#[test]
+fn a_gap_may_be_one_of_the_sound_alone_or_of_the_picture() {
+    for (audio, gaps) in
+        [("", [true, true]), ("audio = true\n", [false, true]), ("audio = false\n", [true, false])]
+    {
+        let mut origin = with_audio(&format!("[[fault]]\non = \"segment 102\"\n{audio}gap = true\n"));
+        let mut is_gap = |playlist, segment| {
+            let is_marked = text(&origin.handle(0.0, playlist)).contains("#EXT-X-GAP");
+            assert_eq!(
+                origin.handle(0.0, segment).status,
+                if is_marked { 404 } else { 200 },
+                "{audio}{segment}"
+            );
+            is_marked
+        };
+        let of_picture = is_gap("/live/live.m3u8", "/live/live102.m4s");
+        assert_eq!([of_picture, is_gap("/live/audio.m3u8", "/live/audio-live102.m4s")], gaps, "{audio}");
     }
 }
 

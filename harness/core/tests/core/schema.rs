@@ -108,8 +108,8 @@ pub fn scenario_with_line(key: &Key, line: &str) -> String {
         Place::Many => format!("[[{}]]\n", key.table),
     };
     // The first media sequence number moves every segment.
-    let head = match (key.name.as_str(), value.parse::<u64>()) {
-        ("media_sequence", Ok(first)) => head.replace("112", &(u128::from(first) + 12).to_string()),
+    let head = match (key.table.as_str(), key.name.as_str(), value.parse::<u64>()) {
+        ("stream", "media_sequence", Ok(first)) => head.replace("112", &(u128::from(first) + 12).to_string()),
         _ => head,
     };
     format!("{head}{table}{}\n{more}", lines.join("\n"))
@@ -122,6 +122,7 @@ pub fn companions(key: &Key) -> &'static [&'static str] {
         ("playlist", "expires") => &["uris = \"signed\""],
         ("restart", _) => &["at = \"segment 105\""],
         ("variant", _) => &["fixture = \"bars\"", "bandwidth = 1"],
+        ("audio", _) => &["fixture = \"bars-sound\""],
         ("fault", "stale" | "behind" | "empty" | "target_duration" | "text" | "file") => {
             &["on = \"playlist\"", "nth = \"2..\""]
         }

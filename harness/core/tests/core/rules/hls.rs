@@ -178,6 +178,16 @@ pub const PAIRS: &[Pairs] = &[
                     s.keep_frames(|_, n| !(140..160).contains(&n));
                 })
             }),
+            ("it is a GAP of another variant's", || {
+                bent(|s| {
+                    s.edit_playlists(mark_gap);
+                    for request in &mut s.trace.requests {
+                        if let Resource::Playlist { variant } = &mut request.resource {
+                            *variant = 1;
+                        }
+                    }
+                })
+            }),
             ("it was no GAP yet when it was asked for", || {
                 bent(|s| {
                     let asked = s.trace.requests.iter().find(|r| r.resource == segment(107)).unwrap().at_ms;
