@@ -34,7 +34,7 @@ export function play(url, video, options = {}, main) {
   let isPaused;
   // The next `seeking` is of the core's making.
   let isOwnSeek;
-  let listeners, timer, buffer, stopped, base, source, type, sound, core;
+  let sound, timer, source, listeners, stopped, type, buffer, core, base;
 
   const now = () => performance.now();
   const tell = (kind, value) => {
@@ -61,6 +61,7 @@ export function play(url, video, options = {}, main) {
       });
   };
   const close = () => {
+    // Which returns nothing.
     core = clearTimeout(timer);
     listeners?.abort();
     requests.map((request) => request?.abort());
@@ -187,13 +188,10 @@ export function play(url, video, options = {}, main) {
     isOwnSeek = 1;
     video.currentTime = to;
   };
-  // To where there is picture and sound, or not yet: WebKit may lose any other seek, and hangs behind two at once. Where one of them
-  // begins later its own session asks for that.
+  // To the first place from there on where there is picture and sound, or not yet: WebKit may lose any other seek, and hangs behind
+  // two at once.
   const seek = FULL
-    ? (to, index = 0) => {
-        const at = edge(index, video);
-        at < 0 || (at > to ? index & 1 && go(to) : seek(to, index + 1));
-      }
+    ? (to, index = 0, at = edge(index, video)) => at < 0 || (at > to ? go(index & 1 ? to : at) : seek(to, index + 1))
     : go;
   const segmentStart = () => decodeTime(bodies[INIT], bodies[SEGMENT]) + buffer?.timestampOffset;
   const create = () => {
