@@ -182,7 +182,10 @@ pub fn trials(
         options.filters.iter().map(|text| Filter::new(text, &names)).collect::<Result<Vec<_>, _>>()?;
     for filter in &filters {
         if broken.is_empty() && !names.iter().any(|name| filter.matches(name)) {
-            bail!("no trial matches `{}`; --list shows all", filter.text);
+            bail!(
+                "no trial matches `{}`; --list shows all, and --scenarios DIR takes scenarios from elsewhere",
+                filter.text
+            );
         }
     }
     trials.retain(|trial| {
