@@ -34,7 +34,7 @@ export function play(url, video, options = {}, main) {
   let isPaused;
   // The next `seeking` is of the core's making.
   let isOwnSeek;
-  let sound, timer, source, listeners, stopped, type, buffer, core, base;
+  let sound, timer, buffer, stopped, base, core, source, listeners, type;
 
   const now = () => performance.now();
   const tell = (kind, value) => {
@@ -278,7 +278,9 @@ export function play(url, video, options = {}, main) {
           // Otherwise a run begins behind all that has been appended: where the picture is longer than the sound there is a hole,
           // and other engines stand still before that. WebKit goes over it, but where a run begins in the last frame it shows the
           // picture from the key frame before on again.
-          if (start >= 0 && !/^A/.test(navigator.vendor)) buffer.timestampOffset = start;
+          // So it does where nearly everything has been played: what a decoder has read is not to be overlapped by the new run, of
+          // which all up to its second key frame would be lost.
+          if (start - video.currentTime > 1 && !/^A/.test(navigator.vendor)) buffer.timestampOffset = start;
         }
         if (FULL && main && resource == SEGMENT && edge(0) < 0) {
           // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the

@@ -18,16 +18,14 @@ pub const BACKOFF_TD_MAX: f64 = 1.0;
 pub const PLAYLIST_LOST_MS: f64 = 30_000.0;
 /// Requests for one init.
 pub const INIT_TRIES_MAX: u32 = 8;
-/// Requests for one segment, the last of them 1.75 target durations after the first: it may be listed before it is there, and
-/// what is buffered lasts longer.
-pub const SEGMENT_TRIES_MAX: u32 = 4;
-/// Requests for one that is not there either behind one that was given up, the last of them 0.75 target durations after the
-/// first: whoever waits longer than a target duration for each never comes to those that are there.
-pub const SEGMENT_TRIES_NEXT: u32 = 3;
+/// Requests for one segment at least, the last of them 0.75 target durations after the first: it may be listed before it is
+/// there. As long as a target duration is buffered ahead of the playhead, nothing is lost by asking on; later, whoever waits
+/// longer than one for each of several never comes to those that are there.
+pub const SEGMENT_TRIES_MIN: u32 = 3;
 /// Segments given up in a row, after which the stream is.
 pub const SKIPS_MAX: u32 = 16;
 /// A timeout costs more patience than a quick answer: two of them are enough.
-pub const TIMEOUT_TRIES: u32 = 3;
+pub const TIMEOUT_TRIES: u32 = 2;
 /// A list whose sequence numbers went back may be an old one from a cache; it is a restart of the stream if
 /// that many answers in a row say so, fewer of them if it ends that far before what was listed, and at once with another init.
 pub const RESTART_ANSWERS: u64 = 3;

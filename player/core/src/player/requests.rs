@@ -209,7 +209,8 @@ impl Player {
             _ => BACKOFF_TD_MAX,
         };
         request.state = State::Waiting;
-        request.at_ms = now_ms + wait_td * td_ms;
+        // What has timed out has waited already.
+        request.at_ms = now_ms + wait_td * td_ms / f64::from(weight);
         request.failures += weight;
         let failures = request.failures;
         // Not what a lost connection may be to blame for, and others would share.
@@ -218,7 +219,7 @@ impl Player {
             && failures
                 >= match resource {
                     Resource::Playlist if matches!(status, 404 | 410) => 1,
-                    Resource::Segment => SEGMENT_TRIES_MAX,
+                    Resource::Segment => SEGMENT_TRIES_MIN,
                     _ => VARIANT_TRIES_MAX,
                 }
             && self.fail_over(shell);
@@ -250,8 +251,7 @@ impl Player {
                 }
             }
             Resource::Segment => {
-                let is_next = self.skips > 0 && status == 404;
-                if failures >= if is_next { SEGMENT_TRIES_NEXT } else { SEGMENT_TRIES_MAX } {
+                if failures >= SEGMENT_TRIES_MIN && self.view.ahead_s * 1000.0 < td_ms {
                     self.skip_segment(shell);
                 }
             }

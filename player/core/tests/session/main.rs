@@ -190,6 +190,38 @@ fn what_is_listed_before_it_is_there_is_waited_for() {
     assert!(world.reports.is_empty() && world.played_s > 58.0, "{}", world.played_s);
 }
 
+/// Goal: as long as there is something to play, a segment is asked for. Method: one is missing for 10 s, in which the viewer has paused.
+#[test]
+fn nothing_is_given_up_while_there_is_something_to_play() {
+    let mut world = World::new(|uri, _, now_ms| match uri {
+        "" => {
+            let (first, end) = window(now_ms);
+            Answer::Body(list(first - 20, end, segment), 30)
+        }
+        "s106.m4s" if now_ms < 14_000 => Answer::Status(404, 20),
+        _ => plain(uri, now_ms),
+    });
+    world.is_paused = true;
+    world.resumes_ms = 15_000;
+    world.run(31_000);
+    assert_eq!(msns(&world), (102..=119).collect::<Vec<_>>(), "{}", world.log.join("\n"));
+    assert!(world.reports.is_empty());
+}
+
+/// Goal: who has waited for an answer in vain need not wait before asking again. Method: two playlists in a row never come.
+#[test]
+fn a_timeout_is_wait_enough() {
+    let mut world = World::new(|uri, nth, now_ms| match uri {
+        "" if nth == 3 || nth == 4 => Answer::Never,
+        _ => plain(uri, now_ms),
+    });
+    world.run(61_000);
+    let asked: Vec<u64> =
+        world.log.iter().filter(|line| line.ends_with("load playlist")).map(|line| number(line)).collect();
+    // Asked at 4 s, for 3 s and 5 s.
+    assert_eq!(asked[2..5], [4_000, 7_250, 13_250], "{}", world.log.join("\n"));
+}
+
 /// Goal: a source that is away while the playlist goes on is no end. Method: twelve segments in a row are not there.
 #[test]
 fn twelve_missing_segments_are_survived() {
