@@ -15,6 +15,8 @@ const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
 // behind it, in seconds, to be left there: whatever has been missing may be that long, and no clock is set anew by so little.
 const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 99;
+// How far before the end of what is buffered a decoder may have read it, in seconds.
+const READ_S_MAX = 1;
 
 // Plays the live HLS stream at `url` in a video element.
 // options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
@@ -280,7 +282,7 @@ export function play(url, video, options = {}, main) {
           // picture from the key frame before on again.
           // So it does where nearly everything has been played: what a decoder has read is not to be overlapped by the new run, of
           // which all up to its second key frame would be lost.
-          if (start - video.currentTime > 1 && !/^A/.test(navigator.vendor)) buffer.timestampOffset = start;
+          if (start - video.currentTime > READ_S_MAX && !/^A/.test(navigator.vendor)) buffer.timestampOffset = start;
         }
         if (FULL && main && resource == SEGMENT && edge(0) < 0) {
           // Of the sound nothing is appended that would come before the picture: WebKit's page stands still for a minute where the
