@@ -2,7 +2,7 @@
 // length of zero stands for the whole resource. For an init that is where the attributes of EXT-X-MAP begin, for a segment
 // where its URI does.
 export const found = (text, place, isInit) => {
-  const [line] = text.slice(place).match(/.*/);
+  const [line] = /.*/.exec(text.slice(place));
   let offset = 0, length = 0;
   // A range without an offset begins where the one before ended (RFC 8216, section 4.3.2.2).
   for (const [, count, , at] of isInit

@@ -15,6 +15,8 @@ const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
 // behind it, in seconds, to be left there: whatever has been missing may be that long, and no clock is set anew by so little.
 const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 99;
+// How often the sound waits for another clock of the picture's, less one: each time until a full SourceBuffer would be tried again.
+const WAITS = 7;
 // How far before the end of what is buffered a decoder may have read it, in seconds.
 const READ_S_MAX = 1;
 
@@ -74,7 +76,7 @@ export function play(url, video, options = {}, main) {
       action();
     } catch ({ name: [letter] }) {
       // QuotaExceededError, NotSupportedError; the core must have returned before it is told anything.
-      queueMicrotask(() => (letter == 'Q' ? tell(QUOTA) : letter == 'N' ? tell(UNSUPPORTED) : lose()));
+      queueMicrotask(() => (letter == 'N' ? tell(UNSUPPORTED) : letter == 'Q' ? tell(QUOTA) : lose()));
     }
   };
   const load = async (resource, place, playlistUrl = url) => {
@@ -229,7 +231,7 @@ export function play(url, video, options = {}, main) {
     },
     _attach(...now) {
       [source, listeners] = now;
-      buffer = me._isWaiting = me._isDone = null;
+      buffer = me._waits = me._isDone = null;
     },
     _close() {
       stopped ??= main;
@@ -255,12 +257,12 @@ export function play(url, video, options = {}, main) {
           if (!buffer) {
             if (FULL && other) {
               // The first init that is appended closes the MediaSource to another SourceBuffer.
-              me._isWaiting = 1;
-              if (!other._isWaiting) return;
+              me._waits = 1;
+              if (!other._waits) return;
               other._create();
             }
             create();
-            if (FULL && other) other._put();
+            if (FULL) other?._put();
           }
         } else {
           if (FULL && other && start >= 0) {
@@ -270,10 +272,13 @@ export function play(url, video, options = {}, main) {
             if (gap > -OVERLAP_S_MAX && gap < HOLE_S_MAX) start = -1;
             else if (main) {
               const offset = main._offset();
-              // Not yet: the same bytes are tried again.
-              if (!(offset - buffer.timestampOffset)) throw { name: 'Q' };
-              buffer.timestampOffset = offset;
-              start = -1;
+              if (offset - buffer.timestampOffset) {
+                buffer.timestampOffset = offset;
+                me._waits = 1;
+                start = -1;
+              }
+              // Not yet: the same bytes are tried again. But it may be the clock of the sound alone that has changed.
+              else if (++me._waits & WAITS) throw { name: 'Q' };
             }
           }
           buffer.mode = start < 0 ? 'segments' : 'sequence';
@@ -330,7 +335,7 @@ export function play(url, video, options = {}, main) {
           const fits = best < 0 || (variant._bandwidth <= Math.abs(limit) && !(variants[best]._height >= wanted));
           if (!variant._isLost && fits) best = index;
         });
-        if (best < 0 || best == now || (best > now && !goesUp && limit >= 0)) return 0;
+        if (best < 0 || best == now || (best > now && limit >= 0 && !goesUp)) return 0;
         url = variants[best].url;
         return 1;
       }),
@@ -363,4 +368,4 @@ export function play(url, video, options = {}, main) {
 // The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
 // body, and other origins don't show that it was: so only what compression cannot explain counts.
 const isShort = (headers, length) =>
-  !headers.get('content-encoding') && headers.get('content-length') > length * 1.001 + 64;
+  !headers.get('content-encoding') && headers.get('content-length') > length * 1.001 + 99;

@@ -380,10 +380,15 @@ export const full = {
       await settle();
       equal([sound.events, of_sound.did], [told, updating ? [] : ['append 56 segments 40']]);
     }
-    // Where the picture has not got to another clock either.
+    // Where the picture has not got to another clock either, and does not in time.
+    for (let tries = 1; tries < 7; tries++) {
+      sound.imports[2](SEGMENT, 70);
+      await settle();
+      equal([sound.events.length, of_sound.did.length], [tries, 1]);
+    }
     sound.imports[2](SEGMENT, 70);
     await settle();
-    equal(sound.events, [[QUOTA]]);
+    equal([sound.events.length, of_sound.did.at(-1)], [6, 'append 56 sequence 70']);
   },
   async one_that_is_lost_or_gone_takes_the_other_with_it() {
     const { picture, sound } = await appended();

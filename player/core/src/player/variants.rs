@@ -53,17 +53,16 @@ impl Player {
     /// The first segment of a variant is ready, and would begin there. Whether it is another one than the next: then that is
     /// what is wanted now.
     pub(super) fn is_misplaced(&mut self, start_s: f64, now_ms: f64) -> bool {
-        if !self.switch.is_new {
-            return false;
-        }
+        let is_new = self.switch.is_new;
         self.switch.is_new = false;
         let gap_s = start_s - self.view.end_s - FITS_S;
         let segments = (gap_s * 1000.0 / self.td_ms) as i64 + i64::from(gap_s > 0.0);
-        if self.view.end_s < 0.0 || segments == 0 {
+        // The clock of another run says nothing.
+        if !is_new || self.begins_run || self.view.end_s < 0.0 || segments == 0 {
             return false;
         }
         // The clocks of its media are other ones.
-        if segments.unsigned_abs() > RESTART_MSN_GAP {
+        if segments.wrapping_add(RESTART_MSN_GAP as i64) as u64 > 2 * RESTART_MSN_GAP {
             self.begin_run();
             return false;
         }

@@ -220,6 +220,35 @@ fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_one_was() {
     }
 }
 
+/// Goal: where another variant begins with a restart its clock says nothing of where it belongs. Method: the heavy variant's playlist
+/// is gone when 107 is listed, with which the clock begins anew, a few segments away.
+#[test]
+fn a_change_of_variant_at_a_restart_leaves_nothing_out() {
+    let mut world = two(0, 0, |_| 50);
+    let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
+    world.server = Box::new(move |uri, nth, now_ms| match server(uri, nth, now_ms) {
+        _ if uri == "v1" && now_ms >= 5_500 => Answer::Status(404, 20),
+        Answer::Body(list, wait_ms) => {
+            let first_of_run = "#EXTINF:2.000,\nlight107";
+            Answer::Body(
+                list.replace(first_of_run, &format!("#EXT-X-DISCONTINUITY\n{first_of_run}")),
+                wait_ms,
+            )
+        }
+        other => other,
+    });
+    world.media = Box::new(|uri| {
+        let msn = number(uri);
+        (2.0 * (msn - if msn < 107 { 100 } else { 107 }) as f64, 2.0)
+    });
+    world.run(40_000);
+    let log = world.log.join("\n");
+    assert_eq!(switches(&world), ["0"], "{log}");
+    let shown = shown(&world, 0);
+    assert_eq!(shown, (102..=*shown.last().unwrap()).collect::<Vec<_>>(), "{log}");
+    assert!(shown.len() > 17 && world.played_s > 36.0, "{log}");
+}
+
 /// Goal: nothing of a variant whose init is missing is appended behind another one's. Method: its segment has come meanwhile.
 #[test]
 fn a_variant_without_its_init_is_left_with_its_segment() {
