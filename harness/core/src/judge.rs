@@ -140,7 +140,9 @@ pub fn judge(trace: &Trace, expect: &Expect, terms: Terms) -> Judgement {
         Verdict::Pass | Verdict::Known => expect.target_duration_ms / 2.0,
         _ => LATE_MS_MAX,
     };
-    let doubt = doubt(trace, late_ms_max).or_else(|| of_the_speed(trace, weighed, &violations, terms));
+    let doubt = doubt(trace, late_ms_max)
+        .or_else(|| of_the_engine(trace, weighed, &violations, expect.target_duration_ms))
+        .or_else(|| of_the_speed(trace, weighed, &violations, terms));
     let verdict = if doubt.is_some() { Verdict::Inconclusive } else { weighed };
     let reason = doubt.or_else(|| because(verdict, &violations, terms));
     let late_ms = pulses(trace).iter().filter_map(|(pulse, _)| Some(pulse.latest()?.1)).fold(0.0, f64::max);
@@ -170,6 +172,51 @@ fn of_the_speed(
     };
     Some(format!("{LEFT_TO_SPEED_1}; at speed {}, {what}", trace.speed))
 }
+
+/// Why frames that were not shown at speed 1 are no evidence, if so: the engine has dropped others there, because it could not keep
+/// up, and does not count all that it never came to. What a player loses comes to no decoder, and nothing is dropped for it.
+fn of_the_engine(
+    trace: &Trace,
+    weighed: Verdict,
+    violations: &[ViolationReport],
+    target_duration_ms: f64,
+) -> Option<String> {
+    if weighed != Verdict::Fail || trace.speed > 1.0 {
+        return None;
+    }
+    let dropped_before = |at_ms: f64| {
+        let mut counts =
+            trace.page.iter().filter(|entry| entry.at_ms <= at_ms).filter_map(|entry| match entry.event {
+                PageEvent::Frame { dropped, .. } => Some(dropped),
+                _ => None,
+            });
+        counts.next_back().unwrap_or(0)
+    };
+    let mut of_all =
+        violations.iter().filter(|violation| violation.binding && !violation.known).map(|violation| {
+            let at_ms = violation.at_ms.filter(|_| violation.rule == MISSING_FRAMES)?;
+            let dropped =
+                dropped_before(at_ms).saturating_sub(dropped_before(at_ms - DROPPED_TD * target_duration_ms));
+            (dropped >= DROPPED_MIN).then_some((dropped, at_ms, violation))
+        });
+    let first = of_all.next()??;
+    if !of_all.all(|other| other.is_some()) {
+        return None;
+    }
+    let (dropped, at_ms, violation) = first;
+    Some(format!(
+        "{LATE}: the engine dropped {dropped} frames before {:.1} s, where {}",
+        at_ms / 1000.0,
+        violation.what
+    ))
+}
+
+/// The rule of what was not shown.
+const MISSING_FRAMES: &str = "view/no-missing-frames";
+/// A few are dropped behind a seek, and where a run begins.
+const DROPPED_MIN: u64 = 5;
+/// How long before the frame that comes next.
+const DROPPED_TD: f64 = 1.5;
 
 /// Whether a trial is inconclusive for that alone: its evidence is good.
 pub fn is_left_to_speed_1(report: &TrialReport) -> bool {

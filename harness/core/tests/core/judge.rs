@@ -5,7 +5,7 @@ use segproof_core::expect::Profile;
 use segproof_core::judge::{self, Judgement, Known, KnownFile, OneOrMore, Passes, Terms};
 use segproof_core::origin::PLAYLIST_PATH;
 use segproof_core::report::{Level, Stream, Verdict};
-use segproof_core::trace::{Beat, End, Trace, Witness};
+use segproof_core::trace::{Beat, End, PageEvent, Trace, Witness};
 
 use crate::session::{Session, UNTIL_MS, segment, segment_path};
 
@@ -70,6 +70,30 @@ fn a_broken_rule_fails() {
     assert_eq!((violation.rule.as_str(), violation.level), ("view/no-missing-frames", Level::Viewer));
     assert!(violation.binding && !violation.known);
     assert_eq!(violation.what, "no frame of segment 106 was shown");
+}
+
+#[test]
+fn frames_that_are_missing_where_the_engine_dropped_others_are_no_evidence() {
+    let busy = |count: u64| {
+        move |s: &mut Session| {
+            hole(s);
+            for entry in &mut s.trace.page {
+                if let PageEvent::Frame { number, dropped, .. } = &mut entry.event {
+                    *dropped = if *number >= 140 { count } else { 0 };
+                }
+            }
+        }
+    };
+    assert_eq!(judged(busy(4)).verdict, Verdict::Fail);
+    let judgement = judged(busy(5));
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert!(judgement.reason.unwrap().contains("the engine dropped 5 frames"));
+    // Another rule is broken whatever was dropped.
+    let and_another = judged(|s| {
+        busy(5)(s);
+        second_init(s);
+    });
+    assert_eq!(and_another.verdict, Verdict::Fail);
 }
 
 #[test]
