@@ -96,7 +96,7 @@ pub fn build(root: &Path, target: &Path, form: Form) -> anyhow::Result<()> {
     let key_file = folder.join("player.key");
     let package = folder.join("package");
     let is_there = fs::read_to_string(&key_file).is_ok_and(|found| found == key)
-        && package::manifest_in(&package).is_file()
+        && package::is_whole(&package)
         && KINDS.iter().all(|kind| folder.join(kind.name).is_file());
     if is_there {
         return Ok(());

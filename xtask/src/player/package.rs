@@ -1,7 +1,7 @@
 //! The player as a folder that `npm publish` or any web server takes, with the sizes of what is in it in its README.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -31,10 +31,13 @@ const README: &str = "player/README.md";
 /// All that it is made of, besides the player and this program.
 pub const SOURCES: [&str; 7] = [ELEMENT, MANIFEST, README, FILES[0].0, FILES[1].0, FILES[2].0, FILES[3].0];
 
-/// Where the package's manifest is, which is written last.
-pub fn manifest_in(folder: &Path) -> PathBuf {
-    folder.join("package/package.json")
+/// Whether all of a package has been written to a folder.
+pub fn is_whole(folder: &Path) -> bool {
+    folder.join(LAST).is_file()
 }
+
+/// What is written last.
+const LAST: &str = "package.json";
 
 /// One module of the package.
 pub struct Module {
@@ -72,7 +75,7 @@ pub fn write(root: &Path, folder: &Path, modules: &[(&str, String)]) -> anyhow::
         put(name, text)?;
     }
     put("README.md", &with_sizes(&super::read(root, README)?, &self::modules(folder)?)?)?;
-    put("package.json", &manifest(&super::read(root, MANIFEST)?)?)
+    put(LAST, &manifest(&super::read(root, MANIFEST)?)?)
 }
 
 /// The manifest with this workspace's version.
@@ -168,6 +171,7 @@ mod tests {
         for _ in 0..2 {
             let modules = MODULES.map(|name| (name, "export {};\n".to_owned()));
             write(&paths::root(), &folder, &modules).expect("it is written");
+            assert!(is_whole(&folder));
             fs::write(folder.join("stray"), "").expect("written");
         }
         fs::remove_file(folder.join("stray")).expect("it is of the last time");
