@@ -185,7 +185,11 @@ async fn run_selected(
         false => None,
     };
     let all = selection.trials.len() * usize::from(options.repeat);
-    let form = if options.json { Form::Programs } else { Form::People };
+    let form = match options.json {
+        true => Form::Programs,
+        false if options.is_quiet => Form::Nobody,
+        false => Form::People,
+    };
     // Each round of a repetition has a folder of its own.
     let pages = (options.repeat == 1).then(|| out.to_owned());
     let progress = Progress::start(all, form, pages, finished, kept.clone());

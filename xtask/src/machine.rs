@@ -48,9 +48,13 @@ impl std::fmt::Display for Machine {
 
 /// Day and minute, in UTC.
 pub fn date() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let date = DateTime::from_timestamp(since.as_secs() as i64, 0).unwrap_or_default();
+    let date = DateTime::from_timestamp(seconds() as i64, 0).unwrap_or_default();
     date.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Since 1970.
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The value of the first line that begins with a key.

@@ -14,6 +14,7 @@ mod fixtures;
 mod front;
 mod grid;
 mod guide;
+mod hunt;
 mod listen;
 mod machine;
 mod matrix;
@@ -56,6 +57,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Run our own player on a machine that can't keep up, and see it accused of nothing.
     Overload(overload::Options),
+    /// Draw scenarios by chance, and make what a player fails as small as it gets.
+    Hunt(hunt::Options),
     /// Break the rules and the origin line by line, and see the tests notice.
     Doubt(doubt::Options),
     /// Measure what things cost.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::command(options),
         Command::Mutants(options) => mutants::command(&options),
         Command::Overload(options) => overload::command(&options),
+        Command::Hunt(options) => hunt::command(&options),
         Command::Doubt(options) => doubt::command(&options),
         Command::Bench(options) => bench::command(&options),
         Command::Report(command) => report::command(command),

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod expect;
 pub mod fault;
 pub mod hls;
+pub mod hunt;
 pub mod ideal;
 pub mod judge;
 pub mod lanes;

@@ -93,6 +93,9 @@ pub struct Options {
     /// Install what is missing; each command is printed before it runs
     #[arg(long)]
     pub yes: bool,
+    /// Trials are not told as they finish
+    #[arg(skip)]
+    pub is_quiet: bool,
     /// A page beside the report that it is to link to
     #[arg(skip)]
     pub beside: Option<&'static str>,
@@ -138,6 +141,7 @@ impl Default for Options {
             headed: false,
             keep_open: false,
             yes: false,
+            is_quiet: false,
             beside: None,
             is_needed: always,
             hindrance: Hindrance::None,

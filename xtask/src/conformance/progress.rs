@@ -18,6 +18,8 @@ pub enum Form {
     People,
     /// Each on a line of JSON.
     Programs,
+    /// For a command that has a story of its own: how far it is, on a terminal.
+    Nobody,
 }
 
 /// The display of one run.
@@ -73,8 +75,10 @@ impl Progress {
             return;
         }
         self.bar.inc(1);
-        if self.form == Form::Programs {
-            return println!("{}", report::json_line(trial));
+        match self.form {
+            Form::Programs => return println!("{}", report::json_line(trial)),
+            Form::Nobody => return,
+            Form::People => {}
         }
         let line = report::told(trial, self.out.as_deref());
         if self.bar.is_hidden() {
@@ -95,6 +99,7 @@ impl Progress {
             Form::Programs => eprintln!("{line}"),
             Form::People if self.bar.is_hidden() => println!("{line}"),
             Form::People => self.bar.println(line),
+            Form::Nobody => {}
         }
     }
 

@@ -130,7 +130,8 @@ impl Round<'_> {
         let at_a_time = |engine: &Engine| self.pacing.within(machine::cores() * engine.weight.per_core_at_1);
         let (once_more, alone) = ("once more, at speed 1", "a last time, at speed 1, one after another");
         self.again("rerun", once_more, reports, |report| is_open(report, self.is_needed), at_a_time).await?;
-        self.again("alone", alone, reports, judge::is_late, |_| 1).await
+        let is_late = |report: &TrialReport| judge::is_late(report) && (self.is_needed)(report);
+        self.again("alone", alone, reports, is_late, |_| 1).await
     }
 
     /// Runs those trials again, at speed 1, engine by engine.

@@ -1,0 +1,10 @@
+//! Faults that nobody has thought of yet: [`draw`] makes scenarios of everything that a scenario can say, and [`Parts`] make
+//! a scenario that a player fails as small as it gets.
+//!
+//! A drawn scenario needs no expectations of its own: what the viewer may expect is what the ideal player reaches.
+
+mod draw;
+mod shrink;
+
+pub use draw::draw;
+pub use shrink::{Part, Parts, Shrinking};
