@@ -171,7 +171,7 @@ impl Hunt<'_> {
             let failed =
                 of_it.iter().filter(|trial| broken(trial).is_some_and(|v| v.rule == game.rule)).count();
             let illegal = self.illegal(&of_it)?;
-            let kept = game.kept(&illegal);
+            let kept = game.kept(self.options.files.is_empty(), &illegal);
             self.keep(game, &kept)?;
             println!("{}: {} broken, {failed} of {REPEAT} times", game.name, game.rule);
             println!("{}", indented(&kept.text()));
@@ -241,9 +241,9 @@ impl Game {
         format!("{}/{nth}", self.name)
     }
 
-    fn kept(&self, illegal: &[&str]) -> Parts {
+    fn kept(&self, is_drawn: bool, illegal: &[&str]) -> Parts {
         let summary = format!("Drawn by chance ({}): breaks {}.", self.name, self.rule);
-        self.shrinking.smallest().kept(&summary, illegal)
+        self.shrinking.smallest().kept(is_drawn.then_some(&*summary), illegal)
     }
 }
 
