@@ -15,7 +15,8 @@ const NO_WEB_ASSEMBLY = 9;
 // Of two SourceBuffers: how far a new run of one may begin, by the offset that it has, before the end of what is buffered and
 // behind it, in seconds, to be left there: whatever has been missing may be that long, and no clock is set anew by so little.
 const OVERLAP_S_MAX = 0.5, HOLE_S_MAX = 99;
-// How often the sound waits for another clock of the picture's, less one: each time until a full SourceBuffer would be tried again.
+// How often the sound waits for another clock of the picture's, and once more than that, as a mask: each time until a full
+// SourceBuffer would be tried again.
 const WAITS = 7;
 // How far before the end of what is buffered a decoder may have read it, in seconds.
 const READ_S_MAX = 1;
@@ -368,4 +369,4 @@ export function play(url, video, options = {}, main) {
 // The body is shorter than declared. Where the answer was compressed, the length is that of the compressed
 // body, and other origins don't show that it was: so only what compression cannot explain counts.
 const isShort = (headers, length) =>
-  !headers.get('content-encoding') && headers.get('content-length') > length * 1.001 + 99;
+  !headers.get('content-encoding') && headers.get('content-length') > 64 + length * 1.001;

@@ -29,7 +29,7 @@ pub struct Options {
     /// What to draw from: the same number gives the same scenarios [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
-    /// How many scenarios are drawn; twenty take about two minutes
+    /// How many scenarios are drawn; each takes about ten seconds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=MOST))]
     count: u32,
     /// A player of harness/players by name, or any folder with an index.html
@@ -49,37 +49,39 @@ pub struct Options {
 /// Runs the command and gives its exit code: 1 if something was found.
 pub fn command(options: &Options) -> anyhow::Result<ExitCode> {
     let hunt = Hunt { options, out: paths::target().join("hunt") };
+    let (engines, browser) = (conformance::engines(&hunt.conformance(PathBuf::new()))?, &options.browser);
+    ensure!(engines.len() == 1, "--browser {browser}: a hunt is in one browser");
     let scenarios = match options.files.as_slice() {
         [] => hunt.drawn()?,
         files => files.iter().map(|file| given(file)).collect::<anyhow::Result<_>>()?,
     };
-    let mut found = hunt.failing(&scenarios)?;
+    let trials = hunt.play(&scenarios)?;
+    let undecided = trials.iter().filter(|trial| is_open(trial)).count();
+    println!("{} scenarios, {} of them played, {undecided} undecided", scenarios.len(), trials.len());
+    let mut found = failing(&trials);
     for (name, violation) in &found {
         println!("{name}: {}: {}", violation.rule, violation.what);
     }
     if found.is_empty() {
-        println!("nothing found{}", if options.files.is_empty() { ": another --seed may" } else { "" });
+        println!("nothing found");
         return Ok(ExitCode::SUCCESS);
     }
     let more = found.keys().nth(FEW).cloned().map(|first| found.split_off(&first)).unwrap_or_default();
-    let mut games: Vec<Game> = Vec::new();
-    for (name, violation) in found {
+    let game = |(name, violation): (String, &ViolationReport)| {
         let shrinking = Shrinking::begin(scenarios[&name].clone());
-        games.push(Game { name, rule: violation.rule, shrinking });
-    }
+        Game { name, rule: violation.rule.clone(), shrinking }
+    };
+    let mut games: Vec<Game> = found.into_iter().map(game).collect();
     // Before the rest, which takes minutes: what was found is kept, whatever comes.
     games.iter().try_for_each(|game| hunt.keep(game, &game.shrinking.smallest()))?;
     hunt.shrink(&mut games)?;
-    let code = hunt.confirm(&games)?;
+    hunt.confirm(&games)?;
     if !more.is_empty() {
-        let folder = paths::short(&hunt.out.join("drawn"));
-        println!(
-            "{} more were found, which `cargo xtask hunt FILE..` makes smaller: below {folder} {}",
-            more.len(),
-            more.into_keys().collect::<Vec<_>>().join(", ")
-        );
+        let count = more.len();
+        let names = more.into_keys().collect::<Vec<_>>().join(", ");
+        println!("{count} more were found, which `cargo xtask hunt FILE..` makes smaller: {names}");
     }
-    Ok(code)
+    Ok(ExitCode::from(1))
 }
 
 /// A scenario that the player fails.
@@ -111,28 +113,20 @@ impl Hunt<'_> {
         Ok(drawn)
     }
 
-    /// Plays scenarios, and says by their names what was broken of those that the player fails. Left out is what can't be played:
-    /// an edit of media that are not there, for example.
-    fn failing(
-        &self,
-        scenarios: &BTreeMap<String, Parts>,
-    ) -> anyhow::Result<BTreeMap<String, ViolationReport>> {
-        let mut options = self.conformance(self.write("scenarios", scenarios)?);
+    /// Plays scenarios, but for those that can't be: with an edit of media that are not there, for example.
+    fn play(&self, scenarios: &BTreeMap<String, Parts>) -> anyhow::Result<Vec<TrialReport>> {
+        let folder = self.write("scenarios", scenarios)?;
+        let options = self.conformance(folder.clone());
         let selection = conformance::prepare(&options)?;
         let made = fixtures::make(&selection.fixtures())?;
-        let playable = selection.trials.iter().filter(|trial| check_media(&made, &trial.plan).is_ok());
-        let playable =
-            playable.filter_map(|trial| Some((&trial.plan.scenario, scenarios.get(&trial.plan.scenario)?)));
-        let playable: BTreeMap<String, Parts> =
-            playable.map(|(name, parts)| (name.clone(), parts.clone())).collect();
-        if playable.is_empty() {
-            return Ok(BTreeMap::new());
+        let mut left = selection.trials.len();
+        for trial in &selection.trials {
+            if check_media(&made, &trial.plan).is_err() {
+                std::fs::remove_dir_all(folder.join(&trial.plan.scenario))?;
+                left -= 1;
+            }
         }
-        options.scenarios = Some(self.write("scenarios", &playable)?);
-        let report = conformance::run_whole(options)?;
-        let broken =
-            report.trials.iter().filter_map(|trial| Some((trial.scenario.clone(), broken(trial)?.clone())));
-        Ok(broken.collect())
+        if left == 0 { Ok(Vec::new()) } else { Ok(conformance::run_whole(options)?.trials) }
     }
 
     /// Leaves out what can be left out, until nothing more can.
@@ -147,7 +141,8 @@ impl Hunt<'_> {
                 break;
             }
             println!("\nround {round}: {} scenarios, each with less in it", named.len());
-            let broken = self.failing(&named)?;
+            let trials = self.play(&named)?;
+            let broken = failing(&trials);
             for (game, tries) in games.iter_mut().zip(tries) {
                 let still = |i: usize| broken.get(&game.try_name(i)).is_some_and(|v| v.rule == game.rule);
                 let fails: Vec<bool> = (0..tries.len()).map(still).collect();
@@ -159,7 +154,7 @@ impl Hunt<'_> {
     }
 
     /// Plays what is left some times more, which also tells how its stream is illegal, and prints it.
-    fn confirm(&self, games: &[Game]) -> anyhow::Result<ExitCode> {
+    fn confirm(&self, games: &[Game]) -> anyhow::Result<()> {
         let kept = games.iter().map(|game| (game.name.clone(), game.shrinking.smallest())).collect();
         let folder = self.write("scenarios", &kept)?;
         let options = conformance::Options { repeat: REPEAT, ..self.conformance(folder) };
@@ -177,12 +172,16 @@ impl Hunt<'_> {
             println!("{}", indented(&kept.text()));
         }
         let Options { player, browser, .. } = self.options;
-        let found = paths::short(&self.found());
+        let found = paths::short(&self.out.join(FOUND));
+        let names: Vec<&str> = games.iter().map(|game| game.name.as_str()).collect();
         println!(
-            "as files: {found}; one goes into scenarios/ when its summary says what it is about, and before that:"
+            "as files, of which one belongs into scenarios/ when its summary says what it is about: {found}"
         );
-        println!("  cargo xtask conformance --scenarios {found} --player {player} --browser {browser}");
-        Ok(ExitCode::from(1))
+        println!(
+            "  cargo xtask conformance --scenarios {found} --player {player} --browser {browser} {}",
+            names.join(" ")
+        );
+        Ok(())
     }
 
     /// In which ways the stream of these trials was illegal.
@@ -209,8 +208,7 @@ impl Hunt<'_> {
             yes: self.options.yes,
             tells_ci: false,
             is_quiet: true,
-            // A legal stream is none of what a drawn scenario allows itself.
-            is_needed: |report| !report.is_beside_the_point(),
+            is_needed: is_open,
             ..conformance::Options::default()
         }
     }
@@ -227,12 +225,8 @@ impl Hunt<'_> {
         Ok(folder)
     }
 
-    fn found(&self) -> PathBuf {
-        self.out.join("found")
-    }
-
     fn keep(&self, game: &Game, parts: &Parts) -> anyhow::Result<()> {
-        write_scenario(&self.found().join(&game.name), parts)
+        write_scenario(&self.out.join(FOUND).join(&game.name), parts)
     }
 }
 
@@ -247,10 +241,20 @@ impl Game {
     }
 }
 
+/// What was broken first in each scenario that the player fails, by their names.
+fn failing(trials: &[TrialReport]) -> BTreeMap<String, &ViolationReport> {
+    trials.iter().filter_map(|trial| Some((trial.scenario.clone(), broken(trial)?))).collect()
+}
+
 /// What a trial was failed for, first of all.
 fn broken(trial: &TrialReport) -> Option<&ViolationReport> {
     let violation = trial.violations.iter().find(|violation| violation.binding && !violation.known);
     violation.filter(|_| trial.verdict == Verdict::Fail)
+}
+
+/// Whether nothing is known of the player by it. A legal stream is none of what a drawn scenario allows itself: that is a pass.
+fn is_open(trial: &TrialReport) -> bool {
+    matches!(trial.verdict, Verdict::Inconclusive | Verdict::Skipped) && !trial.is_beside_the_point()
 }
 
 /// A scenario of the user's own.
@@ -280,6 +284,7 @@ fn indented(text: &str) -> String {
 
 /// The folder of the runs, one after the other.
 const RUN: &str = "run";
+const FOUND: &str = "found";
 const MOST: i64 = 10_000;
 /// Each leaves out at least one part; what is left after so many is small enough to be read.
 const ROUNDS: u32 = 12;

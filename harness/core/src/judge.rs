@@ -192,18 +192,16 @@ fn of_the_engine(
             });
         counts.next_back().unwrap_or(0)
     };
-    let mut of_all =
-        violations.iter().filter(|violation| violation.binding && !violation.known).map(|violation| {
-            let at_ms = violation.at_ms.filter(|_| violation.rule == MISSING_FRAMES)?;
-            let dropped =
-                dropped_before(at_ms).saturating_sub(dropped_before(at_ms - DROPPED_TD * target_duration_ms));
-            (dropped >= DROPPED_MIN).then_some((dropped, at_ms, violation))
-        });
-    let first = of_all.next()??;
-    if !of_all.all(|other| other.is_some()) {
-        return None;
-    }
-    let (dropped, at_ms, violation) = first;
+    let dropped_at = |violation: &ViolationReport| {
+        let at_ms = violation.at_ms.filter(|_| violation.rule == MISSING_FRAMES)?;
+        let dropped =
+            dropped_before(at_ms).saturating_sub(dropped_before(at_ms - DROPPED_TD * target_duration_ms));
+        (dropped >= DROPPED_MIN).then_some((dropped, at_ms))
+    };
+    let accused: Vec<_> =
+        violations.iter().filter(|violation| violation.binding && !violation.known).collect();
+    let all: Option<Vec<(u64, f64)>> = accused.iter().map(|violation| dropped_at(violation)).collect();
+    let ((dropped, at_ms), violation) = all?.into_iter().zip(accused).next()?;
     Some(format!(
         "{LATE}: the engine dropped {dropped} frames before {:.1} s, where {}",
         at_ms / 1000.0,
@@ -213,7 +211,7 @@ fn of_the_engine(
 
 /// The rule of what was not shown.
 const MISSING_FRAMES: &str = "view/no-missing-frames";
-/// A few are dropped behind a seek, and where a run begins.
+/// Seen: up to three behind a seek, and five to sixteen in a segment of which a busy machine had shown a half or less.
 const DROPPED_MIN: u64 = 5;
 /// How long before the frame that comes next.
 const DROPPED_TD: f64 = 1.5;

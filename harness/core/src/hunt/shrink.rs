@@ -54,14 +54,11 @@ impl Shrinking {
         let failing = tries.into_iter().zip(fails).filter(|(_, fails)| **fails).map(|(gone, _)| gone);
         if self.spare.is_empty() {
             self.spare = failing.filter_map(|gone| gone.last().cloned()).collect();
+            if self.spare.is_empty() {
+                return self.come_to_keys();
+            }
             self.tries = self.together();
             if !self.tries.is_empty() {
-                return;
-            }
-            if self.spare.is_empty() {
-                if !std::mem::replace(&mut self.has_come_to_keys, true) {
-                    self.begin_round();
-                }
                 return;
             }
         } else if let Some(most) = failing.max_by_key(Vec::len) {
@@ -75,7 +72,13 @@ impl Shrinking {
 
     fn begin_round(&mut self) {
         self.tries = self.alone();
-        if self.tries.is_empty() && !self.has_come_to_keys {
+        if self.tries.is_empty() {
+            self.come_to_keys();
+        }
+    }
+
+    fn come_to_keys(&mut self) {
+        if !self.has_come_to_keys {
             self.has_come_to_keys = true;
             self.tries = self.alone();
         }
@@ -102,7 +105,7 @@ impl Shrinking {
 
 /// Where in the file a part is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Part(Vec<Step>);
+struct Part(Vec<Step>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
@@ -125,7 +128,7 @@ impl Parts {
 
     /// What may be left out alone: a fault, a restart, an action, a table, or one key of these. What only bounds a fault is no
     /// part: without it there would be more of the fault, not less.
-    pub fn list(&self) -> Vec<Part> {
+    fn list(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         for (key, value) in &self.table {
             let here = || vec![Step::Key(key.clone())];
@@ -150,15 +153,16 @@ impl Parts {
     }
 
     /// The scenario without these parts; `None` if that is no scenario.
-    pub fn without(&self, parts: &[Part]) -> Option<Parts> {
+    fn without(&self, parts: &[Part]) -> Option<Parts> {
         let mut parts = parts.to_vec();
         // The last first, so that places in a list stay what they are.
         parts.sort();
-        let mut table = self.table.clone();
+        let mut whole = Value::Table(self.table.clone());
         for Part(steps) in parts.iter().rev() {
             let (last, way) = steps.split_last()?;
-            remove(&mut table, way, last);
+            remove(&mut whole, way, last);
         }
+        let Value::Table(mut table) = whole else { return None };
         table.retain(|_, value| !matches!(value, Value::Array(entries) if entries.is_empty()));
         let smaller = Parts { table };
         Scenario::parse(&smaller.text()).is_ok().then_some(smaller)
@@ -170,9 +174,12 @@ impl Parts {
         if let Some(summary) = summary {
             table.insert("summary".into(), summary.into());
         }
-        table.insert("illegal".into(), Value::Array(illegal.iter().map(|name| Value::from(*name)).collect()));
-        if illegal.is_empty() {
-            table.remove("illegal");
+        match illegal {
+            [] => drop(table.remove("illegal")),
+            names => {
+                let names = names.iter().map(|name| Value::from(*name)).collect();
+                table.insert("illegal".into(), Value::Array(names));
+            }
         }
         if let Some(Value::Array(faults)) = table.get_mut("fault") {
             faults.iter_mut().filter_map(Value::as_table_mut).for_each(|fault| drop(fault.remove("never")));
@@ -188,46 +195,20 @@ impl Part {
     }
 }
 
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if i == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, " {key}")?,
-                Step::Index(index) => write!(f, " {}", index + 1)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 fn keys(here: &[Step], table: &Table) -> Vec<Part> {
     let keys = table.keys().filter(|key| !BOUNDS.contains(&key.as_str()));
     keys.map(|key| Part([here, &[Step::Key(key.clone())]].concat())).collect()
 }
 
 /// Whatever is gone already stays so.
-fn remove(table: &mut Table, way: &[Step], last: &Step) {
-    match (way, last) {
-        ([], Step::Key(key)) => drop(table.remove(key)),
-        ([Step::Key(list)], Step::Index(i)) => {
-            if let Some(Value::Array(entries)) = table.get_mut(list)
-                && *i < entries.len()
-            {
-                entries.remove(*i);
-            }
-        }
-        ([Step::Key(name)], Step::Key(key)) => {
-            if let Some(Value::Table(inner)) = table.get_mut(name) {
-                inner.remove(key);
-            }
-        }
-        ([Step::Key(list), Step::Index(i)], Step::Key(key)) => {
-            let entry = table.get_mut(list).and_then(|list| list.get_mut(i)).and_then(Value::as_table_mut);
-            if let Some(entry) = entry {
-                entry.remove(key);
-            }
-        }
+fn remove(whole: &mut Value, way: &[Step], last: &Step) {
+    let place = way.iter().try_fold(whole, |at, step| match step {
+        Step::Key(key) => at.get_mut(key),
+        Step::Index(i) => at.get_mut(*i),
+    });
+    match (place, last) {
+        (Some(Value::Table(table)), Step::Key(key)) => drop(table.remove(key)),
+        (Some(Value::Array(entries)), Step::Index(i)) if *i < entries.len() => drop(entries.remove(*i)),
         _ => {}
     }
 }
@@ -274,7 +255,12 @@ stale = true
 
     #[test]
     fn what_can_be_left_out_and_is_still_a_scenario() {
-        let list: Vec<String> = parts().list().iter().map(Part::to_string).collect();
+        let step = |step: &Step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Index(i) => (i + 1).to_string(),
+        };
+        let name = |part: &Part| part.0.iter().map(step).collect::<Vec<_>>().join(" ");
+        let list: Vec<String> = parts().list().iter().map(name).collect();
         let expected = [
             "stream",
             "stream window",

@@ -61,7 +61,7 @@ impl Player {
         if !is_new || self.begins_run || self.view.end_s < 0.0 || segments == 0 {
             return false;
         }
-        // The clocks of its media are other ones.
+        // The clocks of its media are other ones: more than so many away, either way.
         if segments.wrapping_add(RESTART_MSN_GAP as i64) as u64 > 2 * RESTART_MSN_GAP {
             self.begin_run();
             return false;
