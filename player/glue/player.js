@@ -173,7 +173,7 @@ export function play(url, video, options = {}, main) {
       all(OPENED, 1000 * (options.patience ?? 0));
     });
     // WebKit closes it with an error, and tells that later; else somebody has given the element another source.
-    listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : (stopped = 1) && close()));
+    listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : close((stopped = 1))));
     listen(video, 'pause', () => (isPaused = !video.error && !video.ended));
     listen(video, 'play', () => (isPaused = 0));
     listen(video, 'waiting', () => all(WOKEN));

@@ -68,7 +68,7 @@ impl Player {
         } else if next_s < f64::INFINITY {
             // A little later, lest one that is paused there is looked at all the time.
             self.wake_by(now_ms + ahead_s * 1000.0 + 20.0);
-            has_to = (ahead_s <= 0.0 || ahead_s < RANGE_END_S && shell.is_starving())
+            has_to = (ahead_s <= 0.0 || ahead_s <= RANGE_END_S && shell.is_starving())
                 && (playhead_s > 0.0 || next_s >= BEGINS_BY_ITSELF_S);
         } else {
             let td_s = self.td_ms / 1000.0;
