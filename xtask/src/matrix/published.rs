@@ -1,4 +1,4 @@
-//! `docs/matrix.json` and `docs/matrix.md`, and the table in the README: what was measured last of each player in each
+//! `docs/matrix.json` and `docs/matrix.md`, and a table in the README: what was measured last of each player in each
 //! engine, whenever and wherever that was.
 //!
 //! A whole matrix takes hours of one machine. So what is published is a column (one player in one engine), as soon as
@@ -138,13 +138,8 @@ impl Published {
             let _infallible = writeln!(text, "{said}");
         };
         line(format!("\n{}", self.summary()));
-        let players: Vec<&str> = {
-            let mut players: Vec<&str> = self.columns.iter().map(|column| column.player.as_str()).collect();
-            players.dedup();
-            players
-        };
-        let engines: Vec<&str> =
-            ENGINES.iter().map(|engine| engine.name).filter(|name| self.has_engine(name)).collect();
+        let players: Vec<&str> = self.by_player().map(|columns| columns[0].player.as_str()).collect();
+        let engines = self.engines();
         line(format!("Below, a mark for each engine: {}.", engines.join(", ")));
         let mut group = "";
         for (at, scenario) in self.scenarios.iter().enumerate() {
@@ -166,9 +161,29 @@ impl Published {
         text
     }
 
-    /// The README with a line for each column between its markers; none if it has no markers.
+    /// The README with a line for each player between its markers; none if it has no markers.
     fn told_in(&self, readme: &str) -> Option<String> {
-        written::between(MARKERS, readme, &self.summary())
+        written::between(MARKERS, readme, &self.results())
+    }
+
+    /// A line for each player: how much passes of what could, in each engine.
+    fn results(&self) -> String {
+        let engines = self.engines();
+        let mut text =
+            format!("| player | {} |\n|---{}|\n", engines.join(" | "), "|--:".repeat(engines.len()));
+        for columns in self.by_player() {
+            let cell = |engine: &&str| match columns.iter().find(|column| column.engine == *engine) {
+                Some(column) => {
+                    let left_out = column.count(SKIPPED) + column.count(UNKNOWN);
+                    format!("{} of {}", column.count(PASS), column.marks.chars().count() - left_out)
+                }
+                None => UNKNOWN.to_string(),
+            };
+            let cells: Vec<String> = engines.iter().map(cell).collect();
+            let _infallible =
+                writeln!(text, "| {} | {} |", escaped(&columns[0].player_and_version()), cells.join(" | "));
+        }
+        text
     }
 
     /// A line for each column.
@@ -178,10 +193,9 @@ impl Published {
              |---|---|---|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for column in &self.columns {
-            let count = |mark: char| column.marks.chars().filter(|other| *other == mark).count();
-            let of = column.marks.chars().count() - count(UNKNOWN);
+            let of = column.marks.chars().count() - column.count(UNKNOWN);
             let counts =
-                [PASS, MUST, VIEWER, RESILIENCE, INCONCLUSIVE, SKIPPED].map(|m| count(m).to_string());
+                [PASS, MUST, VIEWER, RESILIENCE, INCONCLUSIVE, SKIPPED].map(|m| column.count(m).to_string());
             let day = column.day();
             let _infallible = writeln!(
                 text,
@@ -194,12 +208,23 @@ impl Published {
         text
     }
 
-    fn has_engine(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column.engine == name)
+    /// The columns of each player.
+    fn by_player(&self) -> impl Iterator<Item = &[Column]> {
+        self.columns.chunk_by(|one, next| one.player == next.player)
+    }
+
+    /// The names of those that there is a column of.
+    fn engines(&self) -> Vec<&'static str> {
+        let is_there = |name: &&str| self.columns.iter().any(|column| column.engine == *name);
+        ENGINES.iter().map(|engine| engine.name).filter(is_there).collect()
     }
 }
 
 impl Column {
+    fn count(&self, mark: char) -> usize {
+        self.marks.chars().filter(|other| *other == mark).count()
+    }
+
     fn day(&self) -> &str {
         self.date.split(' ').next().unwrap_or_default()
     }
@@ -356,10 +381,22 @@ mod tests {
 
     #[test]
     fn the_readme_is_written_between_its_markers() {
-        let published = Published::default();
+        let mut published = Published::default();
+        let trials = [
+            sample::trial("a/a", Verdict::Pass),
+            sample::trial("a/b", Verdict::Inconclusive),
+            sample::trial("a/c", Verdict::Skipped),
+        ];
+        put(&mut published, &["a/a", "a/b", "a/c"], &trials).expect("it is whole");
+        published.columns.push(Column {
+            player: "other".into(),
+            engine: "firefox".into(),
+            ..published.columns[0].clone()
+        });
         let readme = ["before ", MARKERS[0], " old ", MARKERS[1], " after"].concat();
         let told = published.told_in(&readme).expect("it has markers");
-        assert!(told.starts_with(&["before ", MARKERS[0], "\n\n| player |"].concat()), "{told}");
+        let table = "| player | chromium | firefox |\n|---|--:|--:|\n| reference (ours) | 1 of 2 | · |\n| other (ours) | · | 1 of 2 |\n";
+        assert!(told.starts_with(&["before ", MARKERS[0], "\n\n", table].concat()), "{told}");
         assert!(told.ends_with(&["\n\n", MARKERS[1], " after"].concat()), "{told}");
         assert_eq!(published.told_in("before"), None);
     }
