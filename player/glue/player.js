@@ -22,7 +22,8 @@ const WAITS = 7;
 const READ_S_MAX = 1;
 
 // Plays the live HLS stream at `url` in a video element.
-// options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object.
+// options.fetch: what is to be added to every fetch, for example {credentials: 'include'}; headers as an object. Its cache is
+// 'no-store' if it is not given: what somebody's cache takes for fresh is an old list.
 // options.patience: for how many seconds a playlist that is not found is waited for.
 // Dispatches `playererror` on the element, with detail {code, fatal, message}, and `playerlatency`, with seconds behind the
 // end of the playlist. Returns {stop()}.
@@ -88,9 +89,9 @@ export function play(url, video, options = {}, main) {
       // What is listed may be no URI, which is a failure like any other.
       const [uri, offset, length] = found(text, place, resource == INIT);
       const response = await fetch(place ? new URL(uri, base) : playlistUrl, {
+        cache: 'no-store',
         ...options.fetch,
         headers: { ...options.fetch?.headers, ...(length && { Range: `bytes=${offset}-${offset + length - 1}` }) },
-        cache: 'no-store',
         signal: request.signal,
       });
       if (!response.ok) {

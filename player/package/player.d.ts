@@ -1,7 +1,7 @@
 /** What `play` takes besides a URL and a video element. */
 export interface Options {
-  /** Is added to every request; `headers` are a plain object. */
-  fetch?: Omit<RequestInit, 'headers' | 'signal' | 'cache'> & { headers?: Record<string, string> };
+  /** Is added to every request; `headers` are a plain object, and `cache` is `no-store` if it is not given. */
+  fetch?: Omit<RequestInit, 'headers' | 'signal'> & { headers?: Record<string, string> };
   /** For how many seconds a playlist that answers 404 or 410 is waited for; 0 if it is not given. */
   patience?: number;
 }

@@ -4,7 +4,7 @@ import { play as playFull } from 'segproof-player/full';
 import { LiveVideo } from 'segproof-player/live-video.js';
 
 const video = document.createElement('video');
-const session: Session = play('live.m3u8', video, { patience: 10, fetch: { credentials: 'include', headers: { a: 'b' } } });
+const session: Session = play('live.m3u8', video, { patience: 10, fetch: { credentials: 'include', cache: 'default', headers: { a: 'b' } } });
 playFull('live.m3u8', video).stop();
 session.stop();
 

@@ -136,6 +136,12 @@ export const tests = {
       ['include', 'no-store', { 'x-token': '1' }],
     ]);
   },
+  async the_cache_is_the_options_if_they_say_so() {
+    await begin('#EXTINF:2,\na.m4s\n', { fetch: { cache: 'default' } });
+    load(PLAYLIST, 0);
+    await settle();
+    equal(requests.map(({ cache }) => cache), ['default']);
+  },
   async of_a_cancelled_request_nothing_is_told() {
     const { place } = await begin('#EXTINF:2,\na.m4s\n');
     server['http://origin/live/a.m4s'] = { body: SEGMENT_BODY };

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::link::{Link, Road};
-use super::{FLOOR, Form, TUNED};
+use super::{FLOOR, Form, OURS, TUNED};
 use crate::paths;
 
 pub struct Site {
@@ -62,6 +62,10 @@ impl Site {
                     "const settings = { startFragPrefetch: true, testBandwidth: false }",
                 )],
             ),
+            // As player/README.md has it. The others ask in the mode that a preload has.
+            ours if OURS.contains(&ours) && form == Form::Preloaded => {
+                (ours, vec![("play(url, video)", "play(url, video, { fetch: { cache: 'default' } })")])
+            }
             other => (other, Vec::new()),
         };
         let (folders, files) = if player == FLOOR {
