@@ -58,8 +58,8 @@ impl Site {
             TUNED => (
                 "hls.js",
                 vec![(
-                    "const settings = {}",
-                    "const settings = { startFragPrefetch: true, testBandwidth: false }",
+                    "const settings = { ",
+                    "const settings = { startFragPrefetch: true, testBandwidth: false, ",
                 )],
             ),
             // As player/README.md has it. The others ask in the mode that a preload has.
@@ -81,6 +81,8 @@ impl Site {
         };
         let live = Mutex::new(Live { begun: Instant::now(), origin: stream.clone(), newest_msn: 0 });
         let shared = Arc::new(Shared { folders, files, instead, form, fresh: stream.clone(), live });
+        // Told before anything is measured.
+        shared.page(PAGE_FILE)?;
         let routes = Router::new()
             .route("/page/{*file}", get(page))
             .route("/live/{file}", get(media))
