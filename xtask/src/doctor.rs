@@ -49,6 +49,14 @@ pub enum Need {
 /// Everything a usual run needs.
 pub const USUAL: &[Need] = &[Need::Nextest, Need::WasmTarget, Need::Ffmpeg, Need::Engine("chromium")];
 
+/// What only some commands need, and which: they install it by themselves if they may.
+const MORE: &[(Need, &str)] = &[
+    (Need::Npm, "cargo xtask player"),
+    (Need::Engine("firefox"), "--browser firefox"),
+    (Need::Engine("webkitgtk"), "--browser webkitgtk"),
+    (Need::Engine("wpe"), "--browser wpe"),
+];
+
 /// Whether missing parts may be installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
@@ -93,6 +101,11 @@ impl Remedy {
 
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let missing = look(USUAL, Verbosity::Everything);
+    for (need, wanted_by) in MORE {
+        if !look(&[*need], Verbosity::HereOnly).is_empty() {
+            println!("{} {}: {wanted_by} --yes installs it", style("absent ").dim(), title(*need));
+        }
+    }
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -114,6 +127,7 @@ pub fn provide(needs: &[Need], consent: Consent) -> anyhow::Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
     Everything,
+    HereOnly,
     MissingOnly,
 }
 
@@ -122,12 +136,14 @@ fn look(needs: &[Need], verbosity: Verbosity) -> Vec<Need> {
     for &need in needs {
         match find(need) {
             Finding::Here(what) => {
-                if verbosity == Verbosity::Everything {
+                if verbosity != Verbosity::MissingOnly {
                     println!("{} {}: {what}", style("here   ").green(), title(need));
                 }
             }
             Finding::Missing(why) => {
-                eprintln!("{} {}: {why}", style("missing").red(), title(need));
+                if verbosity != Verbosity::HereOnly {
+                    eprintln!("{} {}: {why}", style("missing").red(), title(need));
+                }
                 missing.push(need);
             }
         }

@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_a_scenario_as_it_is() {
+        let read = |name| std::fs::read_to_string(paths::root().join(name)).expect(name);
+        let scenario = read("scenarios/segment/404-once/scenario.toml");
+        assert!(read("README.md").contains(&format!("```toml\n{scenario}```\n")), "{scenario}");
+    }
+
+    #[test]
     fn files_and_commands_are_steps_and_other_blocks_are_not() {
         let page = "a\n```html x/y.html\n<p>\n```\n```sh exit=1\ncargo b\n```\n```sh\nno step\n```\n";
         let found = steps(page).expect("steps");

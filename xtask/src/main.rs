@@ -35,7 +35,11 @@ use doctor::{Consent, Need};
 use player::Form;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and prove the player")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Play live-streaming faults to real browsers, and judge what their players do"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -351,7 +351,14 @@ impl Watch<'_> {
         let mut load = Load { first_frame_ms, bytes_before, watched: None };
         if seconds > 0 {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
-            let [waits, behind_s]: [f64; 2] = driver.execute(AT_THE_END, Vec::new()).await?.convert()?;
+            // Nothing that has been answered may be on its way still: it would be taken for what the picture lacks.
+            let [waits, behind_s] = loop {
+                let newest_msn = site.newest_msn();
+                let read: [f64; 2] = driver.execute_async(AT_THE_END, Vec::new()).await?.convert()?;
+                if site.newest_msn() == newest_msn {
+                    break read;
+                }
+            };
             let mut watched = Watched {
                 waits,
                 latency_s: behind_s + site.end_behind_s(),
@@ -402,9 +409,17 @@ impl Cost {
 
 /// The page is not asked again and again, which would cost it time.
 const FIRST_FRAME: &str = "globalThis.firstFrame.then(arguments[0]);";
+/// Once nothing more has come for so long that every link carries a segment meanwhile, and that it fits twice between two.
 const AT_THE_END: &str = "
-    const video = document.querySelector('video'), ranges = video.buffered;
-    return [globalThis.waits, ranges.length ? ranges.end(ranges.length - 1) - video.currentTime : 0];";
+    const done = arguments[0], video = document.querySelector('video');
+    const end = () => video.buffered.length ? video.buffered.end(video.buffered.length - 1) : video.currentTime;
+    let last = NaN, since = 0;
+    (function look() {
+        const now = performance.now();
+        if (end() !== last) [last, since] = [end(), now];
+        if (now - since < 700) return setTimeout(look, 20);
+        done([globalThis.waits, last - video.currentTime]);
+    })();";
 
 impl Summary {
     fn of(loads: Vec<anyhow::Result<Load>>) -> Summary {

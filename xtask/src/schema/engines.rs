@@ -25,7 +25,7 @@ fn engines() -> String {
             "| {name} | {driver} | {speed_max} | {clock_step_ms} | {} | {} | {} |",
             weight.per_core_at_1,
             if forget.is_some() { "yes" } else { "no" },
-            if *has_bidi { "BiDi" } else { "nothing: it is refused" },
+            if *has_bidi { "BiDi" } else { "nothing: it is skipped" },
         );
     }
     text

@@ -110,6 +110,11 @@ impl Site {
         begun
     }
 
+    /// The newest segment that was asked for and answered.
+    pub fn newest_msn(&self) -> u64 {
+        self.shared.live().newest_msn
+    }
+
     /// How far the end of the newest segment that was asked for is behind the camera, seconds.
     pub fn end_behind_s(&self) -> f64 {
         let live = self.shared.live();
