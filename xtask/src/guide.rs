@@ -124,6 +124,8 @@ const PAGES: [&str; 3] = ["docs/your-player.md", "docs/field-bug.md", "docs/ci.m
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     /// GitHub's own actions end with an error there, and their expressions have no function that would resolve it.
@@ -133,6 +135,38 @@ mod tests {
         let text = std::fs::read_to_string(action).expect("the action");
         let ups: Vec<_> = text.lines().filter(|line| line.contains("${{") && line.contains("..")).collect();
         assert!(ups.is_empty(), "{ups:?}");
+    }
+
+    /// In code within a line, and in lines that are code. With places to be filled in, such as FOLDER, they run nowhere; but what
+    /// they name must be there.
+    #[test]
+    fn each_command_that_a_page_names_is_there() {
+        let root = paths::root();
+        let mut pages: Vec<_> =
+            ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"].map(|name| root.join(name)).into();
+        for folder in ["docs", "fixtures", "player", "scenarios"] {
+            let entries = std::fs::read_dir(root.join(folder)).expect(folder);
+            let files = entries.map(|entry| entry.expect(folder).path());
+            pages.extend(files.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+        }
+        let mut count = 0;
+        for page in pages {
+            let text = std::fs::read_to_string(&page).expect("a page");
+            let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
+            for code in text.split('`').skip(1).step_by(2).chain(lines) {
+                let Some(rest) = code.strip_prefix("cargo xtask ") else { continue };
+                let words = rest.split(" #").next().unwrap_or(rest).split_whitespace();
+                let words = words.filter(|word| !word.starts_with(['[', ']']) && !word.ends_with(']'));
+                let kind = Cli::try_parse_from(std::iter::once("cargo xtask").chain(words))
+                    .err()
+                    .map(|error| error.kind());
+                let is_there =
+                    !matches!(kind, Some(ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand));
+                assert!(is_there, "{}: cargo xtask {rest}: {kind:?}", page.display());
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count}");
     }
 
     #[test]
