@@ -211,11 +211,14 @@ impl Edit {
     /// Whether no player can show all of a segment that was edited so.
     pub fn spoils(&self) -> bool {
         match self {
+            // To a reader of files a box of an unknown kind is nothing; the byte stream format of MSE knows no such box, and
+            // engines refuse it.
             Edit::Garbage(_)
             | Edit::Cut(_)
             | Edit::MdatSize { .. }
             | Edit::NoKeyFrame
-            | Edit::NoFirstKeyFrame => true,
+            | Edit::NoFirstKeyFrame
+            | Edit::Insert(Inserted::Unknown) => true,
             Edit::Corrupt { track, .. }
             | Edit::Without(track)
             | Edit::Shorter { track, .. }

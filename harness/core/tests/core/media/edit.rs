@@ -379,6 +379,10 @@ fn what_leaves_no_picture_or_half_of_one_spoils_a_segment() {
     for text in ["video late 180ms", "video shorter 200ms", "without video", "corrupt frame 1"] {
         assert!(edit(text).spoils(), "{text}: the frames behind the key frame hang on it, or are not there");
     }
+    assert!(edit("box unknown").spoils(), "no engine takes it");
+    for text in ["box unknown in moof", "box emsg"] {
+        assert!(!edit(text).spoils(), "{text}: it is passed over");
+    }
     for text in ["audio late 180ms", "without audio", "corrupt audio frame 1", "tfdt +300s", "two fragments"]
     {
         assert!(!edit(text).spoils(), "{text}");
