@@ -139,6 +139,7 @@ fn write_trial(trial: &TrialReport, out: &Path, others: &Others) -> anyhow::Resu
     let axis = evidence.as_ref().map(|evidence| Axis::of(&evidence.trace));
     let mut body = body(trial, evidence.as_ref().zip(axis.as_ref()), &others.than(trial));
     body["unreadable"] = unreadable.into();
+    body["rounds"] = others.rounds(trial).into();
     let (own, survivors): (Vec<_>, Vec<_>) = others
         .published
         .passed(&trial.browser, &trial.scenario)
@@ -255,6 +256,18 @@ impl<'a> Others<'a> {
                 })
             })
             .collect()
+    }
+
+    /// Where it was repeated: how many of the rounds broke a rule, and how many of those at speed 1.
+    fn rounds(&self, trial: &TrialReport) -> Option<String> {
+        let all = self.by_scenario.get(trial.scenario.as_str())?.iter().copied();
+        let rounds: Vec<&TrialReport> =
+            all.filter(|other| other.player == trial.player && other.browser == trial.browser).collect();
+        let is_broken = |other: &&&TrialReport| matches!(other.verdict, Verdict::Fail | Verdict::Known);
+        let broken: Vec<_> = rounds.iter().filter(is_broken).collect();
+        let at_1 = broken.iter().filter(|other| other.speed == 1.0).count();
+        let (all, broken) = (rounds.len(), broken.len());
+        (all > 1).then(|| format!("{broken} of {all} rounds broke a rule, {at_1} of them at speed 1."))
     }
 }
 
@@ -431,6 +444,22 @@ const UNFOLDED_MAX: usize = 200;
 mod tests {
     use super::*;
     use crate::report::sample;
+
+    #[test]
+    fn rounds_are_counted_and_other_players_are_none() {
+        let mut fails = sample::trial("a/b", Verdict::Fail);
+        fails.speed = 1.0;
+        let known = TrialReport { verdict: Verdict::Known, speed: 8.0, ..fails.clone() };
+        let passes = TrialReport { verdict: Verdict::Pass, ..fails.clone() };
+        let another = TrialReport { player: "another".into(), ..fails.clone() };
+        let report = sample::report(vec![fails.clone(), known, passes, another.clone()]);
+        let others = Others::of(&report);
+        assert_eq!(
+            others.rounds(&fails).as_deref(),
+            Some("2 of 3 rounds broke a rule, 1 of them at speed 1.")
+        );
+        assert_eq!(others.rounds(&another), None);
+    }
 
     #[test]
     fn it_is_played_by_hand_where_its_page_is_served_by_us() {
