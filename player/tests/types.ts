@@ -23,7 +23,7 @@ play('live.m3u8');
 // @ts-expect-error Headers are a plain object.
 play('live.m3u8', video, { fetch: { headers: [['a', 'b']] } });
 // @ts-expect-error The player decides on it.
-play('live.m3u8', video, { fetch: { cache: 'default' } });
+play('live.m3u8', video, { fetch: { signal: AbortSignal.timeout(9) } });
 // @ts-expect-error There is no fourth one.
 play('live.m3u8', video, {}, session);
 // @ts-expect-error No code of ours.
