@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, bail};
 use clap::Args;
 use console::style;
-use segproof_harness::engine::{self, Version};
+use segproof_harness::engine::{self, ENGINES, Version};
 
 use crate::paths;
 pub use npm::player_version;
@@ -48,14 +48,6 @@ pub enum Need {
 
 /// Everything a usual run needs.
 pub const USUAL: &[Need] = &[Need::Nextest, Need::WasmTarget, Need::Ffmpeg, Need::Engine("chromium")];
-
-/// What only some commands need, and which: they install it by themselves if they may.
-const MORE: &[(Need, &str)] = &[
-    (Need::Npm, "cargo xtask player"),
-    (Need::Engine("firefox"), "--browser firefox"),
-    (Need::Engine("webkitgtk"), "--browser webkitgtk"),
-    (Need::Engine("wpe"), "--browser wpe"),
-];
 
 /// Whether missing parts may be installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,9 +93,12 @@ impl Remedy {
 
 pub fn command(options: Options) -> anyhow::Result<ExitCode> {
     let missing = look(USUAL, Verbosity::Everything);
-    for (need, wanted_by) in MORE {
-        if !look(&[*need], Verbosity::HereOnly).is_empty() {
-            println!("{} {}: {wanted_by} --yes installs it", style("absent ").dim(), title(*need));
+    // What only some commands need: they install it by themselves if they may.
+    let engines = ENGINES.iter().filter(|engine| !engine.is_remote_only());
+    let others = engines.map(|engine| (Need::Engine(engine.name), format!("--browser {}", engine.name)));
+    for (need, wanted_by) in others.chain([(Need::Npm, "cargo xtask player".to_owned())]) {
+        if !USUAL.contains(&need) && !look(&[need], Verbosity::HereOnly).is_empty() {
+            println!("{} {}: {wanted_by} --yes installs it", style("absent ").dim(), title(need));
         }
     }
     if missing.is_empty() {

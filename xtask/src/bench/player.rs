@@ -352,13 +352,17 @@ impl Watch<'_> {
         if seconds > 0 {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             // Nothing that has been answered may be on its way still: it would be taken for what the picture lacks.
-            let [waits, behind_s] = loop {
-                let newest_msn = site.newest_msn();
-                let read: [f64; 2] = driver.execute_async(AT_THE_END, Vec::new()).await?.convert()?;
-                if site.newest_msn() == newest_msn {
-                    break read;
+            let at_rest = async {
+                loop {
+                    let newest_msn = site.newest_msn();
+                    let read: [f64; 2] = driver.execute_async(AT_THE_END, Vec::new()).await?.convert()?;
+                    if site.newest_msn() == newest_msn {
+                        break anyhow::Ok(read);
+                    }
                 }
             };
+            let at_rest = tokio::time::timeout(FIRST_FRAME_LIMIT, at_rest);
+            let [waits, behind_s] = at_rest.await.context("what is buffered never came to rest")??;
             let mut watched = Watched {
                 waits,
                 latency_s: behind_s + site.end_behind_s(),
