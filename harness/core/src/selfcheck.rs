@@ -153,7 +153,7 @@ fn timestamps(trace: &Trace) -> Vec<Finding> {
     };
     // The picture goes on, and the sound lies somewhere else from here on.
     let sound_leaves = |before: &SegmentFacts, after: &SegmentFacts| {
-        before.unaccompanied_s == 0.0 && after.unaccompanied_s >= after.duration_s
+        before.unaccompanied_s == 0.0 && after.unaccompanied_s > after.duration_s - JUMP_S
     };
     let mut found = Vec::new();
     let mut told: BTreeSet<(u64, u64)> = BTreeSet::new();
