@@ -1,12 +1,15 @@
 // What has to be known of ISO/IEC 14496-12. A regular expression finds a box in the hexadecimal digits of a body as well as a
 // walk would, and takes less room; what looks like a box's name in other boxes' bodies is improbable.
 
+// How far apart the tracks of one segment may begin, in seconds.
+const APART_S_MAX = 60;
+
 const digits = (body) => Array.from(new Uint8Array(body), (byte) => (byte + 256).toString(16).slice(1)).join('');
 
 // Whether a body is made of whole boxes, and some of them are of these kinds; fails if the last one is cut.
 export const consistsOf = (kinds, body) => {
   const view = new DataView(body);
-  let at = 0, found = '';
+  let found = '', at = 0;
   while (at != body.byteLength) {
     found += digits(body.slice(at + 4, at + 8));
     // A size of one announces another of eight bytes; a zero cannot be left behind.
@@ -42,7 +45,7 @@ export const tracks = (init) =>
     else if (find(/68766343..(..)(.{8})(.{12})(..)/)) {
       const flags = parseInt([...number(2).toString(2).padStart(32, 0)].reverse().join(''), 2);
       name +=
-        '.' + ['', 'A', 'B', 'C'][number(1) >> 6] + (number(1) & 31) + '.' + flags.toString(16) +
+        '.' + ('ABC'[(number(1) >> 6) - 1] ?? '') + (number(1) & 31) + '.' + flags.toString(16) +
         (number(1) & 32 ? '.H' : '.L') + number(4) + found[3].replace(/(00)+$/, '').replace(/../g, '.$&');
     }
     // av1C: profile, level, tier, bit depth.
@@ -55,9 +58,18 @@ export const tracks = (init) =>
     return [id, timescale, name];
   });
 
-// When the first track fragment of a segment is decoded by its own clock, in seconds; NaN if that cannot be read.
-export const decodeTime = (init, segment) => {
-  const [, track, , long, short] =
-    /74666864.{8}(.{8}).*?74666474(01.{6}(.{16})|00.{6}(.{8}))/.exec(digits(segment.slice(0, 1e4))) ?? [];
-  return parseInt(long ?? short, 16) / parseInt(tracks(init).find(([id]) => id == track)?.[1], 16);
+// When the track fragment of a segment that begins first is decoded by its own clock, in seconds; infinity if that cannot be read.
+// A track that is farther behind it than anything lost explains has a clock of 32 bits that is still to wrap, where the other one
+// has wrapped: it is put where that one is.
+export const decodeTime = (init, segment, first = 1 / 0) => {
+  digits(segment.slice(0, 1e4)).replace(
+    /74666864.{8}(.{8}).*?74666474(00.{6}|01.{14})(.{8})/g, (all, track, head, low, at) => {
+      const scale = parseInt(tracks(init).find(([id]) => id == track)?.[1], 16);
+      const time = parseInt(head.slice(8) + low, 16) / scale;
+      // Once more, with that as what is first.
+      if (first > time) first = decodeTime(init, segment, time);
+      else if (time > first + APART_S_MAX) new DataView(segment).setUint32((all.length + at - 8) / 2, first * scale);
+    },
+  );
+  return first;
 };

@@ -101,7 +101,7 @@ export function play(url, video, options = {}, main) {
       }
       let data = await response.arrayBuffer();
       // A server that ignores the range sends everything, and some say that it is the range.
-      if (length && data.byteLength > length) data = data.slice(offset, offset + length);
+      if (length && data.byteLength > length) data = data.slice(offset, length + offset);
       else if (isShort(response.headers, data.byteLength)) throw 0;
       if (resource) {
         if (consistsOf(resource == INIT ? /6d6f6f76/ : /6d6f6f66.*6d646174/, data)) body = data;
@@ -152,10 +152,10 @@ export function play(url, video, options = {}, main) {
     } catch {}
     if (request == requests[resource]) {
       bodies[resource] = body;
-      if (FULL && resource == SEGMENT && body) value = (body.byteLength * 8000) / (now() - began);
+      if (FULL && body && resource == SEGMENT) value = (body.byteLength * 8000) / (now() - began);
       tell((body ? LOADED : FAILED) + resource, value);
       // Without the one there is no use for the other. Where there are variants, another one may be there.
-      if (FULL && !variants[1] && !resource && !body && [404, 410].includes(value)) (main ?? sound)?._lack(value);
+      if (FULL && !resource && !body && !variants[1] && [410, 404].includes(value)) (main ?? sound)?._lack(value);
     }
   };
 
@@ -171,7 +171,7 @@ export function play(url, video, options = {}, main) {
     }
     listen(source, 'sourceopen', () => {
       URL.revokeObjectURL(video.src);
-      all(OPENED, 1000 * (options.patience ?? 0));
+      all(OPENED, 1000 * options.patience);
     });
     // WebKit closes it with an error, and tells that later; else somebody has given the element another source.
     listen(source, 'sourceclose', () => (video.error ? tell(BROKEN) : close((stopped = 1))));
@@ -205,7 +205,7 @@ export function play(url, video, options = {}, main) {
     listen(buffer, 'updateend', () => {
       if (buffer.updating) return;
       // Which may have waited for this one to begin; where to begin the picture says first.
-      if (FULL) (main ?? sound)?._tell(OPENED, 1000 * (options.patience ?? 0));
+      if (FULL) (main ?? sound)?._tell(OPENED, 1000 * options.patience);
       if (source.readyState == 'open') tell(UPDATED);
       else lose();
     });
@@ -214,10 +214,10 @@ export function play(url, video, options = {}, main) {
 
   // What the two have to know of each other. Names that begin with `_` are known here alone, and the build shortens them.
   const me = {
-    _tell: tell,
-    _report: report,
     _seek: seek,
+    _report: report,
     _edge: edge,
+    _tell: tell,
     _create: create,
     _put: put,
     _source: () => [source, listeners],
@@ -267,7 +267,7 @@ export function play(url, video, options = {}, main) {
             if (FULL) other?._put();
           }
         } else {
-          if (FULL && other && start >= 0) {
+          if (FULL && start >= 0 && other) {
             // Picture and sound are put by the same offset, which the picture finds. What the clock alone leads to stays there,
             // lest a segment that one of them has lost moves it away from the other: behind a hole.
             const gap = segmentStart() - start;
@@ -305,7 +305,7 @@ export function play(url, video, options = {}, main) {
     FULL && main ? (to) => video.currentTime < to && main._seek(to) : seek,
     (isHurrying) => {
       // Another rate is the page's own, or the viewer's.
-      if (!(FULL && main) && video.playbackRate == (isHurrying ? 1 : 1.1)) video.playbackRate = isHurrying ? 1.1 : 1;
+      if (!(FULL && main) && video.playbackRate == 1.1 - isHurrying / 10) video.playbackRate = 1 + isHurrying / 10;
     },
     () => {
       if (FULL && (main ?? sound)) {
@@ -323,7 +323,7 @@ export function play(url, video, options = {}, main) {
     (seconds) => (FULL && main) || dispatch('playerlatency', seconds),
     () => video.currentTime,
     edge,
-    () => (video.readyState < 3) | ((video.paused || !video.playbackRate) << 1) | ((source.streaming == false) << 2),
+    () => (video.readyState < 3) | ((!video.playbackRate || video.paused) << 1) | ((source.streaming == false) << 2),
     segmentStart,
     FULL &&
       ((limit, goesUp) => {
@@ -349,7 +349,7 @@ export function play(url, video, options = {}, main) {
       core = instance.exports;
       if (FULL && main) {
         me._attach(...main._source());
-        if (source.readyState == 'open') tell(OPENED, 1000 * (options.patience ?? 0));
+        if (source.readyState == 'open') tell(OPENED, 1000 * options.patience);
       } else attach();
       tell(WOKEN);
     },
@@ -359,8 +359,7 @@ export function play(url, video, options = {}, main) {
   return {
     stop() {
       if (stopped) return;
-      stopped = 1;
-      close();
+      close((stopped = 1));
       video.removeAttribute('src');
       video.load();
     },

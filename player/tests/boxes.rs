@@ -2,7 +2,7 @@
 
 mod js;
 
-use rquickjs::{Array, ArrayBuffer, Ctx, Value};
+use rquickjs::{Array, ArrayBuffer, Coerced, Ctx, Value};
 
 const BOXES: &str = include_str!("../glue/boxes.js");
 
@@ -133,18 +133,25 @@ mod decode_time {
         make_box(b"traf", &[&tfhd, &make_box(b"tfdt", &[tfdt])])
     }
 
-    fn of(tracks: &[Vec<u8>], trafs: &[Vec<u8>]) -> f64 {
+    fn segment(trafs: &[Vec<u8>]) -> Vec<u8> {
         let mfhd = make_box(b"mfhd", &[&[0; 8]]);
         let moof = make_box(b"moof", &[&mfhd, &trafs.concat()]);
-        let segment =
-            [make_box(b"styp", &[b"msdh\0\0\0\0"]), moof, make_box(b"mdat", &[&[0xff; 32]])].concat();
-        decode_time(&init(tracks), &segment)
+        [make_box(b"styp", &[b"msdh\0\0\0\0"]), moof, make_box(b"mdat", &[&[0xff; 32]])].concat()
     }
 
-    fn decode_time(init: &[u8], segment: &[u8]) -> f64 {
+    fn of(tracks: &[Vec<u8>], trafs: &[Vec<u8>]) -> f64 {
+        decode_time(&init(tracks), &segment(trafs)).0
+    }
+
+    /// With what the segment is then.
+    fn decode_time(init: &[u8], segment: &[u8]) -> (f64, Vec<u8>) {
         js::with(BOXES, "decodeTime", |function| {
             let js = function.ctx();
-            function.call((body(js, init), body(js, segment))).expect("it throws nothing")
+            let segment = body(js, segment);
+            // To the core it is a sum.
+            let found: Coerced<f64> =
+                function.call((body(js, init), segment.clone())).expect("it throws nothing");
+            (found.0, segment.as_bytes().expect("a body").to_vec())
         })
     }
 
@@ -157,11 +164,12 @@ mod decode_time {
     }
 
     #[test]
-    fn is_of_the_first_track_in_its_own_timescale() {
+    fn is_of_what_begins_first_in_its_own_timescale() {
         for version in [0, 1] {
             let init = [track(version, 1, 30_000), track(version, 2, 44_100)];
             let (picture, sound) = (traf(1, &long(90_000)), traf(2, &long(88_200)));
-            assert_eq!(of(&init, &[picture.clone(), sound.clone()]), 3.0);
+            assert_eq!(of(&init, std::slice::from_ref(&picture)), 3.0);
+            assert_eq!(of(&init, &[picture.clone(), sound.clone()]), 2.0);
             assert_eq!(of(&init, &[sound, picture]), 2.0);
         }
     }
@@ -175,9 +183,41 @@ mod decode_time {
 
     #[test]
     fn of_what_cannot_be_read_is_nothing() {
-        assert!(of(&[track(0, 1, 1000)], &[traf(7, &long(0))]).is_nan());
-        assert!(of(&[], &[]).is_nan());
-        assert!(decode_time(b"", b"<!doctype html>").is_nan());
+        assert_eq!(of(&[track(0, 1, 1000)], &[traf(7, &long(0))]), f64::INFINITY);
+        assert_eq!(of(&[track(0, 1, 1000)], &[traf(7, &long(0)), traf(1, &long(2000))]), 2.0);
+        assert_eq!(of(&[], &[]), f64::INFINITY);
+        assert_eq!(decode_time(b"", b"<!doctype html>").0, f64::INFINITY);
+    }
+
+    /// Goal: where the clock of 32 bits of one track has wrapped and the other's has not, that one is put where the first one is.
+    /// Method: picture in 90 kHz, sound in 48 kHz, of which the picture's wraps first, and the other way round; in either order in
+    /// the moof, and with a third fragment behind them.
+    #[test]
+    fn a_track_that_has_not_wrapped_yet_is_put_where_the_one_is_that_has() {
+        let wrap_ms = (1 << 32) / 90;
+        for (picture_hz, sound_hz) in [(90_000, 48_000), (48_000, 90_000)] {
+            let init = init(&[track(0, 1, picture_hz), track(0, 2, sound_hz)]);
+            for (before_ms, is_picture_first) in [(0, true), (0, false), (1_000, true), (60_000, false)] {
+                let moofs = |picture_ms: u64, sound_ms: u64| {
+                    let at = |ms: u64, hz: u32| traf_at(ms * u64::from(hz) / 1000);
+                    let fragment = |ms: u64, id, hz| traf(id, &at(ms, hz));
+                    let (picture, sound) =
+                        (fragment(picture_ms, 1, picture_hz), fragment(sound_ms, 2, sound_hz));
+                    let both = if is_picture_first { [picture, sound] } else { [sound, picture] };
+                    segment(&[both.concat(), fragment(picture_ms, 1, picture_hz)])
+                };
+                // Both before it, then behind that of the faster clock: as sent there, and as mended.
+                let agreed = moofs(wrap_ms - 62_000, wrap_ms - 62_000 + before_ms);
+                assert_eq!(decode_time(&init, &agreed).1, agreed);
+                let (picture_ms, sound_ms) =
+                    if picture_hz > sound_hz { (2_000, wrap_ms + 2_000) } else { (wrap_ms + 2_000, 2_000) };
+                assert_eq!(decode_time(&init, &moofs(picture_ms, sound_ms)), (2.0, moofs(2_000, 2_000)));
+            }
+        }
+    }
+
+    fn traf_at(ticks: u64) -> Vec<u8> {
+        numbers(&[0, u32::try_from(ticks).expect("32 bits")])
     }
 }
 

@@ -87,8 +87,9 @@ pub struct Player {
 
     // The playlist.
     reader: Reader,
-    /// How long one that is gone is waited for.
+    /// How long one that is gone is waited for; NaN for not at all.
     patience_ms: f64,
+    /// When it failed first since there was one, or since another variant's was asked for.
     failing_since_ms: f64,
     text_hash: u32,
     /// The text that the shell holds is a Media Playlist, which lists something or says that nothing follows.
@@ -113,7 +114,6 @@ pub struct Player {
     begins_run: bool,
     /// Segments given up since the last append.
     skips: u32,
-    segment_began_ms: f64,
 
     // The init.
     /// `Reader::map_key` of the init that was requested last; zero for none.
@@ -160,7 +160,6 @@ pub struct Player {
 
     // Its own clock.
     late_ms: f64,
-    tick_ms: f64,
     /// When the shell was asked to send the next event at the latest.
     wake_ms: f64,
 }
@@ -175,7 +174,7 @@ impl Player {
         requests: [Request::NONE; 3],
         reader: Reader::NEW,
         patience_ms: 0.0,
-        failing_since_ms: f64::NAN,
+        failing_since_ms: 0.0,
         text_hash: 0,
         is_listed: false,
         end_list: false,
@@ -189,7 +188,6 @@ impl Player {
         last_key: 0,
         begins_run: true,
         skips: 0,
-        segment_began_ms: 0.0,
         is_slow: [false; 3],
         map_key: 0,
         needs_init: true,
@@ -214,7 +212,6 @@ impl Player {
         refused_end_msn: u64::MAX,
         switch: Switch { bits_per_s: 0.0, age: 0, stale: 0, is_asked: false, is_new: false },
         late_ms: 0.0,
-        tick_ms: 0.0,
         wake_ms: f64::INFINITY,
     };
 
@@ -239,8 +236,7 @@ impl Player {
             Event::PlaylistLoaded => self.playlist_loaded(now_ms, value, shell),
             Event::InitLoaded => self.request(Resource::Init).state = State::Ready,
             Event::SegmentLoaded => {
-                self.is_slow[Resource::Segment as usize] =
-                    now_ms - self.segment_began_ms > TIMEOUT_TD * self.td_ms;
+                self.has_come(Resource::Segment, now_ms);
                 self.request(Resource::Segment).state = State::Ready;
                 #[cfg(feature = "full")]
                 self.weigh(value, shell);
@@ -277,10 +273,7 @@ impl Player {
         if self.phase == Phase::Closed {
             return 0.0;
         }
-        if self.tick_ms <= now_ms {
-            self.tick_ms = now_ms + TICK_TD * self.td_ms;
-        }
-        self.wake_ms = self.tick_ms;
+        self.wake_ms = now_ms + TICK_TD * self.td_ms;
         // Before a segment may be left out: it is the first one's beginning that the playhead resumes behind.
         self.move_playhead(now_ms, shell);
         self.time_out(Resource::Playlist, now_ms, shell);

@@ -326,7 +326,7 @@ export const full = {
   },
   async the_sound_is_fetched_and_fed_by_itself() {
     const { picture, sound } = await together();
-    equal([picture.events, sound.events], [[[LOADED + PLAYLIST, 0]], [[OPENED, 0], [WOKEN]]]);
+    equal([picture.events, sound.events], [[[LOADED + PLAYLIST, 0]], [[OPENED, NaN], [WOKEN]]]);
     sound.imports[0](PLAYLIST, 0);
     await settle();
     equal(requests.map(({ url }) => url.slice(19)), ['list.m3u8', 'video.m3u8', 'a/audio.m3u8']);
@@ -410,7 +410,7 @@ export const full = {
     await settle();
     equal([sources.length, picture.events.length], [2, 1]);
     sources[1].open();
-    equal([picture.events.at(-1), sound.events.at(-1)], [[OPENED, 0], [OPENED, 0]]);
+    equal([picture.events.at(-1), sound.events.at(-1)], [[OPENED, NaN], [OPENED, NaN]]);
     // One that stands still has lost it for both.
     sound.imports[7]();
     await settle();
@@ -450,7 +450,7 @@ export const full = {
     sources[0].readyState = 'open';
     of_picture.buffered = { length: 1, start: () => 2, end: () => 3 };
     of_picture.dispatchEvent({ type: 'updateend' });
-    equal([picture.events, sound.events.at(-1)], [[[UPDATED]], [OPENED, 0]]);
+    equal([picture.events, sound.events.at(-1)], [[[UPDATED]], [OPENED, NaN]]);
     sound.imports[2](SEGMENT, -1);
     equal([of_sound.did, of_sound.appendWindowStart], [['append 56 segments 0'], 2]);
     // Once there is sound the window stays where it is.

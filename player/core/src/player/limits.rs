@@ -40,7 +40,7 @@ pub const BEHIND_S_KEPT: f64 = 30.0;
 pub const FULL_RETRY_TD: f64 = 0.5;
 /// Who is woken later than that has slept.
 pub const SLEEP_TD: f64 = 0.25;
-/// How often the playhead is looked at.
+/// The playhead is looked at so long after the last event, if there is no other.
 pub const TICK_TD: f64 = 0.25;
 /// A playhead that starves this close to the end of a range has played it, in seconds. Chromium stops within 0.1 s of it, at eight
 /// times the rate up to 0.81 s before.

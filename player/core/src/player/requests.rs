@@ -17,9 +17,6 @@ impl Player {
     }
 
     pub(super) fn load(&mut self, resource: Resource, place: Place, now_ms: f64, shell: &mut impl Shell) {
-        if resource == Resource::Segment {
-            self.segment_began_ms = now_ms;
-        }
         let timeout_td = if self.is_slow[resource as usize] { TIMEOUT_SLOW_TD } else { TIMEOUT_TD };
         let at_ms = now_ms + timeout_td * self.td_ms;
         let request = self.request(resource);
@@ -28,12 +25,16 @@ impl Player {
         shell.load(resource, place);
     }
 
+    /// There is an answer in time. If it would have come so without the longer wait, the next one is waited for as others are.
+    pub(super) fn has_come(&mut self, resource: Resource, now_ms: f64) {
+        let at_ms = self.request(resource).at_ms;
+        self.is_slow[resource as usize] &= now_ms > at_ms - (TIMEOUT_SLOW_TD - TIMEOUT_TD) * self.td_ms;
+    }
+
+    #[inline(never)]
     pub(super) fn cancel(&mut self, resource: Resource, shell: &mut impl Shell) {
-        let request = self.request(resource);
-        if request.state == State::Loading {
-            shell.cancel(resource);
-        }
-        *request = Request::NONE;
+        shell.cancel(resource);
+        *self.request(resource) = Request::NONE;
     }
 
     /// Requests the next segment, and the init along with it where one is needed.
@@ -119,8 +120,7 @@ impl Player {
         }
         self.td_ms = td_s * 1000.0;
         let end_list = self.reader.end_list;
-        self.failing_since_ms = f64::NAN;
-        self.is_slow[Resource::Playlist as usize] = took_ms > TIMEOUT_TD * self.td_ms;
+        self.has_come(Resource::Playlist, now_ms);
 
         // RFC 8216, section 6.3.4: counted from the beginning of the last request.
         let text_hash = playlist::text_hash(shell);
@@ -229,17 +229,21 @@ impl Player {
         }
         match resource {
             Resource::Playlist => {
-                if self.failing_since_ms.is_nan() {
+                if failures == weight {
                     self.failing_since_ms = now_ms;
                 }
                 let failing_ms = now_ms - self.failing_since_ms;
-                if matches!(status, 404 | 410) && failing_ms >= self.patience_ms {
+                // What the page did not give is NaN, and no time is less.
+                if failing_ms < self.patience_ms {
+                    return;
+                }
+                if matches!(status, 404 | 410) {
                     if self.has_media {
                         self.end(shell);
                     } else {
                         self.fatal(Report::NoPlaylist, shell);
                     }
-                } else if failing_ms > PLAYLIST_LOST_MS && failing_ms > self.patience_ms {
+                } else if failing_ms > PLAYLIST_LOST_MS {
                     self.fatal(Report::PlaylistLost, shell);
                 }
             }

@@ -181,7 +181,7 @@ fn nothing_is_requested_that_the_engine_does_not_want() {
 #[test]
 fn a_playlist_that_is_gone_is_waited_for() {
     for gone_ms in [0..6_000, 10_000..16_000] {
-        for (patience_ms, is_over) in [(8_000.0, false), (4_000.0, true)] {
+        for (patience_ms, is_over) in [(8_000.0, false), (4_000.0, true), (0.0, true), (f64::NAN, true)] {
             let gone = gone_ms.clone();
             let mut world = World::new(move |uri, _, now_ms| match uri {
                 "" if gone.contains(&now_ms) => Answer::Status(404, 30),

@@ -44,7 +44,7 @@ pub struct World {
     pub reports: Vec<Report>,
     /// What the playlist request brought last.
     pub text: String,
-    /// How long a playlist that is gone is waited for.
+    /// How long a playlist that is gone is waited for; NaN if the page does not say.
     pub patience_ms: f64,
     pub rate: f64,
     pub latencies_s: Vec<f64>,
@@ -119,7 +119,7 @@ impl World {
             request_times: Vec::new(),
             reports: Vec::new(),
             text: String::new(),
-            patience_ms: 0.0,
+            patience_ms: f64::NAN,
             rate: 1.0,
             latencies_s: Vec::new(),
             seek_at: None,
