@@ -2,7 +2,7 @@
 
 mod js;
 
-use rquickjs::{Array, ArrayBuffer, Coerced, Ctx, Value};
+use rquickjs::{Array, ArrayBuffer, Ctx, Value};
 
 const BOXES: &str = include_str!("../glue/boxes.js");
 
@@ -148,10 +148,8 @@ mod decode_time {
         js::with(BOXES, "decodeTime", |function| {
             let js = function.ctx();
             let segment = body(js, segment);
-            // To the core it is a sum.
-            let found: Coerced<f64> =
-                function.call((body(js, init), segment.clone())).expect("it throws nothing");
-            (found.0, segment.as_bytes().expect("a body").to_vec())
+            let found = function.call((body(js, init), segment.clone())).expect("it throws nothing");
+            (found, segment.as_bytes().expect("a body").to_vec())
         })
     }
 
@@ -182,7 +180,7 @@ mod decode_time {
     }
 
     #[test]
-    fn of_what_cannot_be_read_is_nothing() {
+    fn of_what_cannot_be_read_is_infinity() {
         assert_eq!(of(&[track(0, 1, 1000)], &[traf(7, &long(0))]), f64::INFINITY);
         assert_eq!(of(&[track(0, 1, 1000)], &[traf(7, &long(0)), traf(1, &long(2000))]), 2.0);
         assert_eq!(of(&[], &[]), f64::INFINITY);

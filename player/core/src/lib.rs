@@ -130,7 +130,7 @@ pub trait Shell: Text {
     #[cfg(feature = "full")]
     fn fail_over(&mut self, bits_per_s: f64) -> bool;
 
-    /// Where the current run would put the first media of the segment that has been loaded, or NaN if that cannot be told.
+    /// Where the current run would put the first media of the segment that has been loaded, or infinity if that cannot be told.
     fn segment_start_s(&self) -> f64;
     fn playhead_s(&self) -> f64;
     /// Where the first buffered range begins and ends, then the second, and so on; below zero behind the last.

@@ -31,6 +31,7 @@ impl Player {
         self.is_slow[resource as usize] &= now_ms > at_ms - (TIMEOUT_SLOW_TD - TIMEOUT_TD) * self.td_ms;
     }
 
+    /// Aborts what may be over already, which does nothing then.
     #[inline(never)]
     pub(super) fn cancel(&mut self, resource: Resource, shell: &mut impl Shell) {
         shell.cancel(resource);

@@ -56,7 +56,8 @@ impl Player {
         let is_new = self.switch.is_new;
         self.switch.is_new = false;
         let gap_s = start_s - self.view.end_s - FITS_S;
-        let segments = (gap_s * 1000.0 / self.td_ms) as i64 + i64::from(gap_s > 0.0);
+        // What cannot be read begins at infinity.
+        let segments = ((gap_s * 1000.0 / self.td_ms) as i64).wrapping_add(i64::from(gap_s > 0.0));
         // The clock of another run says nothing.
         if !is_new || self.begins_run || self.view.end_s < 0.0 || segments == 0 {
             return false;
