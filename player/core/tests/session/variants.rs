@@ -198,11 +198,12 @@ fn an_outage_of_all_changes_little() {
 }
 
 /// Goal: encoders whose clocks have nothing to do with each other can stand in for each other. Method: the light variant's
-/// media time is 300 s ahead, and behind, when the heavy one's playlist is gone.
+/// media time is 300 s ahead, and behind, and such that nobody can read it, when the heavy one's playlist is gone.
 #[test]
 fn a_variant_with_a_clock_of_its_own_goes_on_where_the_other_one_was() {
-    for shift_s in [300.0, -150.0] {
+    for (shift_s, unreadable) in [(300.0, None), (-150.0, None), (300.0, Some("light"))] {
         let mut world = two(0, 0, |_| 50);
+        world.unreadable = unreadable;
         let mut server = std::mem::replace(&mut world.server, Box::new(|_, _, _| Answer::Never));
         world.server = Box::new(move |uri, nth, now_ms| match uri {
             "v1" if now_ms >= 8_000 => Answer::Status(404, 20),

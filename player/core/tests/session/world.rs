@@ -88,6 +88,8 @@ pub struct World {
     pub buffered: Vec<(f64, f64)>,
     pub refuse: Refusal,
     pub media: Media,
+    /// Nobody can tell where segments begin whose URI begins so.
+    pub unreadable: Option<&'static str>,
     /// From one key frame to the next: a removal goes on up to one.
     pub group_s: f64,
     /// The URI whose append is done without an `updateend`.
@@ -148,6 +150,7 @@ impl World {
             buffered: Vec::new(),
             refuse: Box::new(|_, _| None),
             media: Box::new(|uri| (2.0 * number(uri) as f64, 2.0)),
+            unreadable: None,
             group_s: 1.0 / 30.0,
             loses_update: "",
             undecodable: (u64::MAX, 0.0),
@@ -496,7 +499,11 @@ impl Shell for World {
     }
 
     fn segment_start_s(&self) -> f64 {
-        (self.media)(&self.uris[Resource::Segment as usize]).0 + self.offset_s
+        let uri = &self.uris[Resource::Segment as usize];
+        if self.unreadable.is_some_and(|name| uri.starts_with(name)) {
+            return f64::INFINITY;
+        }
+        (self.media)(uri).0 + self.offset_s
     }
 
     fn playhead_s(&self) -> f64 {
